@@ -1,0 +1,103 @@
+"""The errors a user can meet, and the exit code each one ends the program with."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes: what a scheduler may conclude from the end of a run."""
+
+    OK = 0
+    UNEXPECTED = 1
+    FAILED = 3
+    STOPPED = 4
+    UNFINISHED = 5
+    USAGE = 64
+    NOTHING_SELECTED = 66
+    RESULTS = 73
+    INTERRUPTED = 75
+    REFUSED = 77
+
+
+# Where several apply, the first of these is the one that is told.
+_PRECEDENCE = (
+    Exit.UNEXPECTED,
+    Exit.REFUSED,
+    Exit.RESULTS,
+    Exit.STOPPED,
+    Exit.INTERRUPTED,
+    Exit.USAGE,
+    Exit.NOTHING_SELECTED,
+    Exit.UNFINISHED,
+    Exit.FAILED,
+    Exit.OK,
+)
+
+
+def foremost(codes: Iterable[Exit]) -> Exit:
+    """The exit code to end with where several apply; `Exit.OK` for none."""
+    return min(codes, key=_PRECEDENCE.index, default=Exit.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in what a user wrote: where it stands, what is wrong and how to mend it.
+
+    `line` and `column` count from 1; `line` 0 means that the mistake has no place in a file (a flag, say).
+    `excerpt` is the line of the file as written.
+    """
+
+    reason: str
+    mend: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
+        lines = [f"{place}error: {self.reason}"]
+        if self.excerpt:
+            # Tabs are kept before the caret, so that it stands under its column whatever the tab width is.
+            indent = "".join("\t" if character == "\t" else " " for character in self.excerpt[: self.column - 1])
+            lines += [f"    {self.excerpt}", f"    {indent}^"]
+        if self.mend:
+            lines.append(f"    mend: {self.mend}")
+        return "\n".join(lines)
+
+
+class WorkerError(Exception):
+    """Base of all errors that end a command with one clear message; `exit_code` says how."""
+
+    exit_code = Exit.UNEXPECTED
+
+
+class UsageError(WorkerError):
+    """Usage, settings or manifest are wrong; nothing was sent. Carries every problem found, not only the first."""
+
+    exit_code = Exit.USAGE
+
+    def __init__(self, problems: Problem | str | Sequence[Problem], mend: str = "") -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems, mend)
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NothingSelectedError(WorkerError):
+    """A source entry selected nothing."""
+
+    exit_code = Exit.NOTHING_SELECTED
+
+
+class ResultsError(WorkerError):
+    """The results log cannot be written or read."""
+
+    exit_code = Exit.RESULTS
+
+
+class AccessError(WorkerError):
+    """The service refuses these credentials, or everything they ask for."""
+
+    exit_code = Exit.REFUSED

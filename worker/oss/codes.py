@@ -1,0 +1,261 @@
+"""The codes a failure can have: what each calls for, its cause and its mend. One table for judging and for people.
+
+Sources: OSS, "Error responses" and the pages of each HTTP status; IMG error pages; recorded answers. Codes that begin a
+sentence of our own (`Timeout`, `WrongTarget`, ...) are the worker's, for failures that no answer of the service names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Remedy(StrEnum):
+    """What a failed attempt calls for."""
+
+    NONE = "none"  # permanent: the same request would fail again
+    RETRY = "retry"  # this request is to blame, perhaps: counts to max_attempts
+    WAIT = "wait"  # the service or the network is to blame: does not count, ends at task_deadline_s
+    FREE = "free"  # once more without counting, then like RETRY
+    CLOCK = "clock"  # once more with the corrected clock
+    REFRESH = "refresh"  # once more with fresh credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is known about a code, in one sentence each."""
+
+    remedy: Remedy
+    cause: str
+    mend: str
+
+
+_LATER = "Nothing: the worker waits and tries again. If it lasts, lower"
+_TABLE = {
+    # Refused for what is asked.
+    "InvalidArgument": (
+        Remedy.NONE,
+        "A value of the process is out of its range, or the action does not exist.",
+        "Correct the pipeline; `oss-saveas validate` names the place.",
+    ),
+    "MissingArgument": (
+        Remedy.NONE,
+        "An action lacks a parameter it needs.",
+        "Correct the pipeline; `oss-saveas validate` names the place.",
+    ),
+    "BadRequest": (
+        Remedy.NONE,
+        "The source is no picture that OSS can process, or a value is not base64.",
+        "Look at the source; leave such keys out with `exclude`.",
+    ),
+    "InvalidRequest": (Remedy.NONE, "The process is empty or malformed.", "Correct the pipeline."),
+    "CutEdgeExceedRange": (
+        Remedy.NONE,
+        "A crop begins outside the picture.",
+        "Use smaller offsets, or leave small pictures out with `min_size`.",
+    ),
+    "TooManyPipes": (Remedy.NONE, "The process chains too many processors with '|'.", "Use at most 5 pipes."),
+    "WatermarkError": (
+        Remedy.NONE,
+        "The watermark cannot be drawn.",
+        "Check that the watermark image exists in the source bucket and is a picture.",
+    ),
+    "ImageTooLarge": (
+        Remedy.NONE,
+        "The source is over the size that OSS processes (20 MB unless raised by ticket).",
+        "Set `max_size: 20MB`, or have the limit raised.",
+    ),
+    "MemLimitExceeded": (
+        Remedy.NONE,
+        "The source has too many pixels (250 million over all frames).",
+        "Leave the source out.",
+    ),
+    "ImageDamage": (Remedy.NONE, "The source is damaged.", "Replace the source; it is tried again when it changes."),
+    "BadWebPImage": (Remedy.NONE, "The WebP source is damaged.", "Replace the source."),
+    "InvalidBucketName": (Remedy.NONE, "The bucket's name breaks the naming rules.", "Correct the manifest."),
+    "InvalidObjectName": (Remedy.NONE, "The key breaks the naming rules.", "Correct the key or the target template."),
+    "NotImplemented": (
+        Remedy.NONE,
+        "The service, or the local OSS, does not support what was asked.",
+        "The message names it. The local OSS lists what it supports in the README.",
+    ),
+    "MethodNotAllowed": (Remedy.NONE, "The resource does not allow this operation.", "Check the endpoint."),
+    "NoSuchKey": (
+        Remedy.NONE,
+        "The source does not exist (any more).",
+        "Correct the list of sources, or ignore it: deleted sources stay failed until they return.",
+    ),
+    "NoSuchBucket": (Remedy.NONE, "The bucket does not exist.", "Create the bucket, or correct its name."),
+    "NoSuchStyle": (
+        Remedy.NONE,
+        "The style is not defined on the source bucket.",
+        "Create the style on the source bucket, or correct its name.",
+    ),
+    # Refused for who asks.
+    "AccessDenied": (
+        Remedy.NONE,
+        "These credentials may not do this.",
+        "Allow oss:GetObject and oss:PostProcessTask on the sources and oss:PutObject on the targets.",
+    ),
+    "SignatureDoesNotMatch": (
+        Remedy.NONE,
+        "The secret does not belong to the access key id, or something changed the request on its way.",
+        "Check the secret; then any proxy in between.",
+    ),
+    "InvalidAccessKeyId": (
+        Remedy.NONE,
+        "The access key id does not exist or is disabled.",
+        "Check the credentials; a temporary key also needs its security token.",
+    ),
+    "SecondLevelDomainForbidden": (
+        Remedy.NONE,
+        "The service accepts virtual-hosted requests only.",
+        "Set `addressing: virtual`.",
+    ),
+    "UserDisable": (Remedy.NONE, "The account is disabled, mostly for an unpaid bill.", "See the billing console."),
+    "InvalidSecurityToken": (
+        Remedy.REFRESH,
+        "The security token is invalid.",
+        "Get new temporary credentials.",
+    ),
+    "SecurityTokenExpired": (
+        Remedy.REFRESH,
+        "The security token has expired.",
+        "Get new temporary credentials.",
+    ),
+    "RequestTimeTooSkewed": (
+        Remedy.CLOCK,
+        "This machine's clock is more than 15 minutes off.",
+        "Set the clock. The worker corrects its own by the service's answers.",
+    ),
+    # Throttled.
+    "QpsLimitExceeded": (
+        Remedy.WAIT,
+        "More image processing requests per second than the account's quota.",
+        f"{_LATER} `limits.requests_per_second`, or have the quota raised.",
+    ),
+    "TotalQpsLimitExceeded": (
+        Remedy.WAIT,
+        "More requests per second than the account may send (10,000; 2,000 with sequential key names).",
+        f"{_LATER} `limits.requests_per_second`, and do not begin keys with a counter or a date.",
+    ),
+    "CpuLimitExceeded": (
+        Remedy.WAIT,
+        "Pictures being processed at once use more CPU cores than the account may.",
+        f"{_LATER} `limits.concurrency`.",
+    ),
+    "ActiveRequestLimitExceeded": (
+        Remedy.WAIT,
+        "Too many requests at once.",
+        f"{_LATER} `limits.concurrency`.",
+    ),
+    "DownloadTrafficRateLimitExceeded": (
+        Remedy.WAIT,
+        "More bytes per second are read than allowed.",
+        f"{_LATER} `limits.source_mb_per_second`.",
+    ),
+    "UploadTrafficRateLimitExceeded": (
+        Remedy.WAIT,
+        "More bytes per second are written than allowed.",
+        f"{_LATER} `limits.requests_per_second`.",
+    ),
+    "MetaOperationQpsLimitExceeded": (
+        Remedy.WAIT,
+        "Too many operations on metadata per second.",
+        f"{_LATER} `limits.requests_per_second`.",
+    ),
+    "ServiceUnavailable": (
+        Remedy.WAIT,
+        "The service is overloaded for the moment.",
+        f"{_LATER} `limits.requests_per_second`.",
+    ),
+    "InternalError": (
+        Remedy.RETRY,
+        "The service failed on this request.",
+        "Run again later; report the request id to the service if it lasts.",
+    ),
+    # The worker's own.
+    "BadRow": (
+        Remedy.NONE,
+        "A row of a list or table cannot be made into a task; nothing was sent for it.",
+        "Correct the row; the message names its place and what is wrong.",
+    ),
+    "TargetExists": (
+        Remedy.NONE,
+        "The manifest says `existing: fail`, and the target exists though this job's log does not know it.",
+        "Delete the target, choose another template, or set `existing: replace` or `skip`.",
+    ),
+    "WrongTarget": (
+        Remedy.NONE,
+        "The service says that it saved another object than was asked for.",
+        "Please report: the worker and the service disagree about the encoding of this key.",
+    ),
+    "UnreadableAnswer": (
+        Remedy.RETRY,
+        "The answer was a success but its body is not the documented one.",
+        "Check that no proxy answers in place of the service.",
+    ),
+    "NotSaved": (
+        Remedy.RETRY,
+        "The answer was a success but did not say that the picture was saved.",
+        "Run again; report the request id to the service if it lasts.",
+    ),
+    "ConnectionFailed": (
+        Remedy.WAIT,
+        "No connection: refused, unreachable, or the name of the host does not resolve.",
+        "Check the endpoint, DNS and the network policy.",
+    ),
+    "ConnectTimeout": (
+        Remedy.WAIT,
+        "No connection within timeout.connect_s.",
+        "Check the endpoint and the network policy.",
+    ),
+    "ConnectionLost": (
+        Remedy.RETRY,
+        "The connection broke before the answer was complete.",
+        "Nothing, if it is rare: the worker tries again.",
+    ),
+    "StaleConnection": (
+        Remedy.FREE,
+        "The server closed a kept connection just as it was used again.",
+        "Nothing: the worker tries again on another connection.",
+    ),
+    "Timeout": (
+        Remedy.RETRY,
+        "No complete answer within timeout.total_s.",
+        "Raise `timeout.total_s` if sources are large.",
+    ),
+    "AnswerTooLarge": (Remedy.RETRY, "The answer is far larger than this operation answers.", "Check the endpoint."),
+    "TlsFailed": (
+        Remedy.NONE,
+        "The certificate of the endpoint cannot be verified.",
+        "Set `transport.ca_file` to your own authority's certificate, or correct the endpoint.",
+    ),
+}
+CODES: Mapping[str, Code] = MappingProxyType({name: Code(*entry) for name, entry in _TABLE.items()})
+
+_BY_STATUS = {
+    408: Remedy.RETRY,
+    429: Remedy.WAIT,
+    500: Remedy.RETRY,
+    502: Remedy.RETRY,
+    503: Remedy.WAIT,
+    504: Remedy.RETRY,
+}
+CREDENTIAL_CODES = frozenset(
+    {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired", "UserDisable"}
+)
+
+
+def remedy(code: str, http: int) -> Remedy:
+    """What a failure with this code and HTTP status calls for.
+
+    The status decides where it says that the trouble is the service's: a retryable status stays retryable whatever the
+    code, and 501 stays permanent. IMG answers BadRequest for broken pictures, so that is permanent, unlike in the SDKs.
+    """
+    known = CODES.get(code)
+    if http in _BY_STATUS:
+        return known.remedy if known and known.remedy is not Remedy.NONE else _BY_STATUS[http]
+    return (
+        known.remedy if (known and known.remedy in (Remedy.CLOCK, Remedy.REFRESH)) or (known and not http) else Remedy.NONE
+    )

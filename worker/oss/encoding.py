@@ -1,0 +1,32 @@
+"""The two encodings of the wire: percent-encoding of URLs and URL-safe base64 of process values."""
+
+import base64
+import binascii
+from urllib.parse import quote
+
+_TO_URL_SAFE = str.maketrans("+/", "-_")
+
+
+def percent(text: str, safe: str = "") -> str:
+    """Percent-encode UTF-8 text as signing needs it: all but `A-Za-z0-9-_.~` and `safe`, in upper-case hex."""
+    return quote(text, safe=safe)
+
+
+def to_base64(text: str) -> str:
+    """URL-safe base64 of the UTF-8 text, without padding (OSS, "Add watermarks": encoding of parameters)."""
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def from_base64(value: str) -> str:
+    """The text of a base64 value in either alphabet, padded or not, as the service accepts them.
+
+    Raises:
+        ValueError: The value is not base64, or not of UTF-8 text.
+    """
+    stripped = value.rstrip("=").translate(_TO_URL_SAFE)
+    padded = stripped + "=" * (-len(stripped) % 4)
+    try:
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, UnicodeEncodeError) as error:
+        message = "not base64 of UTF-8 text"
+        raise ValueError(message) from error

@@ -1,0 +1,93 @@
+"""Endpoints: how a request is addressed to a host, and its URL."""
+
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from worker.oss.encoding import percent
+from worker.oss.request import Request
+
+
+class Addressing(StrEnum):
+    """Where the bucket stands: before the host, at the head of the path, or implied by a custom domain."""
+
+    VIRTUAL = "virtual"
+    PATH = "path"
+    CNAME = "cname"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A base address. `authority` is the host, with its port where it is not the default one."""
+
+    scheme: str
+    authority: str
+    addressing: Addressing
+
+    def url(self, request: Request) -> str:
+        """The URL of the request, encoded so that nothing needs to be changed on its way."""
+        authority, path = self.authority, f"/{request.key}"
+        if request.bucket and self.addressing is Addressing.VIRTUAL:
+            authority = f"{request.bucket}.{authority}"
+        elif request.bucket and self.addressing is Addressing.PATH:
+            path = f"/{request.bucket}{path}"
+        query = "&".join(
+            f"{percent(name)}={percent(value)}" if value else percent(name) for name, value in request.query
+        )
+        return f"{self.scheme}://{authority}{percent(path, safe='/')}" + (f"?{query}" if query else "")
+
+
+def parse_endpoint(url: str, addressing: Addressing | None = None) -> Endpoint:
+    """Read a base address such as `https://oss-cn-hangzhou.aliyuncs.com`.
+
+    Without `addressing`, an IP address or localhost is addressed by path, as the official SDKs do, and any other host
+    virtually, which is all that the service accepts on its own domain (OSS, "SecondLevelDomainForbidden").
+
+    Raises:
+        ValueError: It is not an http or https URL of a bare host, with the reason.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        message = f"not a URL: {error}"
+        raise ValueError(message) from error
+    if parts.scheme not in ("http", "https"):
+        message = "it begins with http:// or https://"
+        raise ValueError(message)
+    if not host:
+        message = "it names a host"
+        raise ValueError(message)
+    if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        message = "it has a scheme, a host and perhaps a port, nothing else"
+        raise ValueError(message)
+    shown = f"[{host}]" if ":" in host else host
+    authority = f"{shown}:{port}" if port else shown
+    return Endpoint(parts.scheme, authority, addressing or _usual_addressing(host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its name alone: localhost or a loopback address."""
+    return _is_localhost(host) or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_path_style_host(host: str) -> bool:
+    """Whether a host cannot carry a bucket before its name: an IP address or localhost itself."""
+    return host == "localhost" or _is_ip(host)
+
+
+def _usual_addressing(host: str) -> Addressing:
+    return Addressing.PATH if is_path_style_host(host) else Addressing.VIRTUAL
+
+
+def _is_localhost(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

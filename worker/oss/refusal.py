@@ -1,0 +1,29 @@
+"""A refusal: what an error answer of OSS says, in either direction of the wire."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer. `ec` is the detailed error code, for people only: OSS may change it, so nothing is decided by it.
+
+    Source: OSS, "Error responses".
+    """
+
+    http: int
+    code: str
+    message: str
+    ec: str = ""
+
+
+class RefusedError(Exception):
+    """Raised where a request is found to deserve a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.http} {refusal.code}: {refusal.message}")
+        self.refusal = refusal
+
+
+def refuse(http: int, code: str, message: str, ec: str = "") -> RefusedError:
+    """A `RefusedError` ready to raise."""
+    return RefusedError(Refusal(http, code, message, ec))

@@ -1,0 +1,155 @@
+"""Signatures of OSS: version 4 and version 1, in the Authorization header or in a presigned URL.
+
+The functions that compute a signature are shared with the local OSS, which feeds them what it received.
+Sources: OSS, "Signature Version 4 (recommended)", "Add signatures to headers", "Add signatures to URLs".
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+
+from worker.oss.encoding import percent
+from worker.oss.request import Request
+
+V4 = "OSS4-HMAC-SHA256"
+UNSIGNED = "UNSIGNED-PAYLOAD"
+MAX_EXPIRES_S = 604_800  # of a V4 presigned URL; more is EC 0002-00000232
+
+# Sub-resources and overrides that take part in a V1 signature, beside every `x-oss-*` parameter.
+V1_SIGNED = frozenset(
+    ["accessPoint", "accessPointPolicy", "acl", "append", "asyncFetch", "bucketArchiveDirectRead", "bucketInfo", "callback", "callback-var", "cname", "comp", "continuation-token", "cors", "delete", "encryption", "endTime", "group", "httpsConfig", "inventory", "inventoryId", "lifecycle", "link", "live", "location", "logging", "metaQuery", "objectInfo", "objectMeta", "partNumber", "policy", "position", "publicAccessBlock", "qos", "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList", "replication", "replicationLocation", "replicationProgress", "requestPayment", "requesterQosInfo", "resourceGroup", "resourcePool", "resourcePoolBuckets", "resourcePoolInfo", "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language", "response-content-type", "response-expires", "restore", "security-token", "sequential", "startTime", "stat", "status", "style", "styleName", "symlink", "tagging", "transferAcceleration", "uploadId", "uploads", "versionId", "versioning", "versions", "vod", "website", "worm", "wormExtend", "wormId"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key, with its security token where it is a temporary one. The repr holds no secret."""
+
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+
+
+def sign_v4(
+    request: Request, credentials: Credentials, *, region: str, at: datetime, additional_headers: Sequence[str] = ()
+) -> Request:
+    """The request with all headers of a V4 header signature. `at` is in UTC, `region` is like `cn-hangzhou`."""
+    date = v4_date(at)
+    request = request.with_headers(("x-oss-content-sha256", UNSIGNED), ("x-oss-date", date))
+    if credentials.security_token:
+        request = request.with_headers(("x-oss-security-token", credentials.security_token))
+    signature = v4_signature(
+        request, credentials.access_key_secret, date=date, region=region, additional_headers=additional_headers
+    )
+    additional = f",AdditionalHeaders={v4_additional(additional_headers)}" if additional_headers else ""
+    credential = f"{credentials.access_key_id}/{v4_scope(date, region)}"
+    return request.with_headers(("authorization", f"{V4} Credential={credential}{additional},Signature={signature}"))
+
+
+def presign_v4(request: Request, credentials: Credentials, *, region: str, at: datetime, expires_s: int) -> Request:
+    """The request with a V4 signature in its query, valid for `expires_s` seconds (1 to 604,800) from `at`."""
+    date = v4_date(at)
+    request = request.with_query(
+        ("x-oss-signature-version", V4),
+        ("x-oss-credential", f"{credentials.access_key_id}/{v4_scope(date, region)}"),
+        ("x-oss-date", date),
+        ("x-oss-expires", str(expires_s)),
+    )
+    if credentials.security_token:
+        request = request.with_query(("x-oss-security-token", credentials.security_token))
+    signature = v4_signature(request, credentials.access_key_secret, date=date, region=region)
+    return request.with_query(("x-oss-signature", signature))
+
+
+def sign_v1(request: Request, credentials: Credentials, *, at: datetime) -> Request:
+    """The request with all headers of a V1 header signature. `at` is in UTC."""
+    date = format_datetime(at, usegmt=True)
+    request = request.with_headers(("date", date))
+    if credentials.security_token:
+        request = request.with_headers(("x-oss-security-token", credentials.security_token))
+    signature = v1_signature(request, credentials.access_key_secret, date=date)
+    return request.with_headers(("authorization", f"OSS {credentials.access_key_id}:{signature}"))
+
+
+def presign_v1(request: Request, credentials: Credentials, *, at: datetime, expires_s: int) -> Request:
+    """The request with a V1 signature in its query, valid for `expires_s` seconds from `at`."""
+    expires = str(int(at.timestamp()) + expires_s)
+    if credentials.security_token:
+        request = request.with_query(("security-token", credentials.security_token))
+    signature = v1_signature(request, credentials.access_key_secret, date=expires)
+    return request.with_query(
+        ("OSSAccessKeyId", credentials.access_key_id), ("Expires", expires), ("Signature", signature)
+    )
+
+
+def v4_date(at: datetime) -> str:
+    """The value of `x-oss-date`."""
+    return at.strftime("%Y%m%dT%H%M%SZ")
+
+
+def v4_scope(date: str, region: str) -> str:
+    """What follows the access key id in a V4 credential. `date` is an `x-oss-date` value."""
+    return f"{date[:8]}/{region}/oss/aliyun_v4_request"
+
+
+def v4_additional(names: Sequence[str]) -> str:
+    """The list of additionally signed headers as it is written and signed."""
+    return ";".join(sorted(name.lower() for name in names))
+
+
+def v4_signature(
+    request: Request, secret: str, *, date: str, region: str, additional_headers: Sequence[str] = ()
+) -> str:
+    """The V4 signature in hex. The query of a presigned request goes in without its `x-oss-signature`."""
+    key = f"aliyun_v4{secret}".encode()
+    for part in v4_scope(date, region).split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    text = v4_string_to_sign(request, date=date, region=region, additional_headers=additional_headers)
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def v4_string_to_sign(request: Request, *, date: str, region: str, additional_headers: Sequence[str] = ()) -> str:
+    """What a V4 signature signs."""
+    hashed = hashlib.sha256(v4_canonical_request(request, additional_headers).encode()).hexdigest()
+    return f"{V4}\n{date}\n{v4_scope(date, region)}\n{hashed}"
+
+
+def v4_canonical_request(request: Request, additional_headers: Sequence[str] = ()) -> str:
+    """The canonical request of V4. The bucket is part of the path however the request is addressed."""
+    path = percent(f"/{request.bucket}/{request.key}" if request.bucket else "/", safe="/")
+    pairs = sorted((percent(name), percent(value)) for name, value in request.query)
+    query = "&".join(f"{name}={value}" if value else name for name, value in pairs)
+    additional = {name.lower() for name in additional_headers}
+    headers = "".join(
+        f"{name}:{value.strip()}\n"
+        for name, value in sorted(request.headers)
+        if name in ("content-type", "content-md5") or name.startswith("x-oss-") or name in additional
+    )
+    payload = dict(request.headers).get("x-oss-content-sha256", UNSIGNED)
+    return f"{request.method}\n{path}\n{query}\n{headers}\n{v4_additional(additional_headers)}\n{payload}"
+
+
+def v1_signature(request: Request, secret: str, *, date: str) -> str:
+    """The V1 signature in base64. `date` stands in the Date slot: a Date, an `x-oss-date` or an `Expires` value.
+
+    The query of a presigned request goes in without `OSSAccessKeyId`, `Expires` and `Signature`.
+    """
+    text = v1_string_to_sign(request, date=date)
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
+
+
+def v1_string_to_sign(request: Request, *, date: str) -> str:
+    """What a V1 signature signs. The key is not percent-encoded, values of the query are decoded."""
+    headers = dict(request.headers)
+    oss_headers = "".join(
+        f"{name}:{value.strip()}\n" for name, value in sorted(request.headers) if name.startswith("x-oss-")
+    )
+    signed = sorted(pair for pair in request.query if pair[0] in V1_SIGNED or pair[0].startswith("x-oss-"))
+    query = "&".join(f"{name}={value}" if value else name for name, value in signed)
+    resource = (f"/{request.bucket}/{request.key}" if request.bucket else "/") + (f"?{query}" if query else "")
+    slots = (request.method, headers.get("content-md5", ""), headers.get("content-type", ""), date)
+    return "\n".join(slots) + f"\n{oss_headers}{resource}"

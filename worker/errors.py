@@ -101,3 +101,9 @@ class AccessError(WorkerError):
     """The service refuses these credentials, or everything they ask for."""
 
     exit_code = Exit.REFUSED
+
+
+class StoppedError(WorkerError):
+    """The service cannot be reached, or everything goes wrong: the run was stopped."""
+
+    exit_code = Exit.STOPPED

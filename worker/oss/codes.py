@@ -251,11 +251,13 @@ def remedy(code: str, http: int) -> Remedy:
     """What a failure with this code and HTTP status calls for.
 
     The status decides where it says that the trouble is the service's: a retryable status stays retryable whatever the
-    code, and 501 stays permanent. IMG answers BadRequest for broken pictures, so that is permanent, unlike in the SDKs.
+    code, and 501 stays permanent. BadRequest is permanent, unlike in the SDKs: IMG answers it for broken pictures.
     """
     known = CODES.get(code)
     if http in _BY_STATUS:
         return known.remedy if known and known.remedy is not Remedy.NONE else _BY_STATUS[http]
     return (
-        known.remedy if (known and known.remedy in (Remedy.CLOCK, Remedy.REFRESH)) or (known and not http) else Remedy.NONE
+        known.remedy
+        if (known and known.remedy in (Remedy.CLOCK, Remedy.REFRESH)) or (known and not http)
+        else Remedy.NONE
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error answer. `ec` is the detailed error code, for people only: OSS may change it, so nothing is decided by it.
+    """An error answer. `ec` is the detailed code, for people only: OSS may change it, so nothing is decided by it.
 
     Source: OSS, "Error responses".
     """

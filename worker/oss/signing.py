@@ -21,7 +21,17 @@ MAX_EXPIRES_S = 604_800  # of a V4 presigned URL; more is EC 0002-00000232
 
 # Sub-resources and overrides that take part in a V1 signature, beside every `x-oss-*` parameter.
 V1_SIGNED = frozenset(
-    ["accessPoint", "accessPointPolicy", "acl", "append", "asyncFetch", "bucketArchiveDirectRead", "bucketInfo", "callback", "callback-var", "cname", "comp", "continuation-token", "cors", "delete", "encryption", "endTime", "group", "httpsConfig", "inventory", "inventoryId", "lifecycle", "link", "live", "location", "logging", "metaQuery", "objectInfo", "objectMeta", "partNumber", "policy", "position", "publicAccessBlock", "qos", "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList", "replication", "replicationLocation", "replicationProgress", "requestPayment", "requesterQosInfo", "resourceGroup", "resourcePool", "resourcePoolBuckets", "resourcePoolInfo", "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language", "response-content-type", "response-expires", "restore", "security-token", "sequential", "startTime", "stat", "status", "style", "styleName", "symlink", "tagging", "transferAcceleration", "uploadId", "uploads", "versionId", "versioning", "versions", "vod", "website", "worm", "wormExtend", "wormId"]
+    """
+    accessPoint accessPointPolicy acl append asyncFetch bucketArchiveDirectRead bucketInfo callback callback-var
+    cname comp continuation-token cors delete encryption endTime group httpsConfig inventory inventoryId lifecycle
+    link live location logging metaQuery objectInfo objectMeta partNumber policy position publicAccessBlock qos
+    qosInfo qosRequester redundancyTransition referer regionList replication replicationLocation
+    replicationProgress requestPayment requesterQosInfo resourceGroup resourcePool resourcePoolBuckets
+    resourcePoolInfo response-cache-control response-content-disposition response-content-encoding response-
+    content-language response-content-type response-expires restore security-token sequential startTime stat
+    status style styleName symlink tagging transferAcceleration uploadId uploads versionId versioning versions vod
+    website worm wormExtend wormId
+    """.split()  # noqa: SIM905 - a list of ninety names is read as words, not as literals
 )
 
 

@@ -1,0 +1,86 @@
+"""Arguments of commands that are more than a word or a number, and reserved names of the environment."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from worker.batch.task import Shard
+from worker.errors import Exit, UsageError
+
+_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
+# The first character keeps a run from being hidden, or from being taken for a flag.
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
+_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_CHECKPOINT = "checkpoint"  # its directory stands beside those of the runs
+
+
+def shard(text: str) -> Shard:
+    """A shard from `I/N`, counted from 0.
+
+    Raises:
+        UsageError: It is not one.
+    """
+    match = _SHARD.fullmatch(text)
+    if match and int(match[1]) < int(match[2]):
+        return Shard(int(match[1]), int(match[2]))
+    raise UsageError(f"--shard {text!r} is not a part of a whole", "write I/N, with I from 0 to N-1, such as 0/4")
+
+
+def seconds(text: str | None) -> float | None:
+    """A duration such as `90s`, `45m` or `2h`; None for None.
+
+    Raises:
+        UsageError: It is not one.
+    """
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--max-duration {text!r} is not a duration", "write a number and s, m, h or d, such as 2h")
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def exit_codes(text: str) -> frozenset[int]:
+    """Exit codes from a list such as `3,5`.
+
+    Raises:
+        UsageError: One is not an exit code of this program.
+    """
+    known = {str(int(code)) for code in Exit}
+    wrong = [part for part in text.split(",") if part.strip() and part.strip() not in known]
+    if wrong:
+        raise UsageError(
+            f"--ok {wrong[0]!r} is not an exit code of a run", f"known: {', '.join(sorted(known, key=int))}"
+        )
+    return frozenset(int(part) for part in text.split(",") if part.strip())
+
+
+def parallelism(environ: Mapping[str, str], part: Shard) -> int:
+    """How many processes share the limits: `OSS_SAVEAS_PARALLELISM`, or else the number of shards.
+
+    Raises:
+        UsageError: It is not a number.
+    """
+    text = environ.get("OSS_SAVEAS_PARALLELISM", "")
+    if not text:
+        return part.count
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"OSS_SAVEAS_PARALLELISM {text!r} is not a whole number", "set it to the number of processes")
+
+
+def run_name(environ: Mapping[str, str], now: datetime) -> str:
+    """The name of this run: `OSS_SAVEAS_RUN`, or else its start and four random digits.
+
+    Raises:
+        UsageError: The name cannot be that of a directory.
+    """
+    name = environ.get("OSS_SAVEAS_RUN", "")
+    if not name:
+        return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    if _RUN.fullmatch(name) and name != _CHECKPOINT:
+        return name
+    mend = "use 1 to 128 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+    raise UsageError(f"OSS_SAVEAS_RUN {name!r} cannot name a run", mend)

@@ -1,0 +1,94 @@
+"""The ledger: what the results log says about each target, by the one rule of the newest line."""
+
+from typing import NamedTuple
+
+from worker.batch.record import BAD_ROW, Record, Status, milliseconds
+from worker.batch.task import Shard, target_digest
+from worker.oss.names import ObjectRef
+
+
+class _Entry(NamedTuple):
+    """Of one target: the newest line that counts, and the newest line of all; times in milliseconds since 1970."""
+
+    counted_at: int
+    saved: bytes | None  # the task that the newest counting line says is saved
+    last_at: int
+    refused: bytes | None  # the task that the newest line says has failed for good
+
+
+_NOTHING = _Entry(-1, None, -1, None)
+
+
+class Ledger:
+    """The state of every target of a shard, read from the lines of a job's log.
+
+    The rule: a task is done if and only if the newest line for its target, leaving out `skipped` and those `failed`
+    whose every attempt was declined by an answer, is `saved` and carries its task id. Newest is the greatest time;
+    lines of the same time are told apart by their order, so `add` is called in the order of run, segment and line.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._entries: dict[bytes, _Entry] = {}
+        self._bad_rows_run = ""
+        self._bad_rows_at = -1
+        self._bad_rows: set[tuple[str, str]] = set()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, record: Record) -> None:
+        """Take in one line.
+
+        Raises:
+            ValueError: Its time or its task id cannot be read.
+        """
+        at = milliseconds(record.at)
+        if record.error is not None and record.error.code == BAD_ROW:
+            self._add_bad_row(record, at)
+        if record.target is None or record.task is None:
+            return
+        digest = target_digest(ObjectRef(record.target.bucket, record.target.key))
+        if self._shard.holds(digest):
+            self._entries[digest] = _newer(self._entries.get(digest, _NOTHING), record, at)
+
+    def is_done(self, target: bytes, task: bytes) -> bool:
+        """Whether this task (its id) is what the target (its digest) holds."""
+        return self._entries.get(target, _NOTHING).saved == task
+
+    def failed_for_good(self, target: bytes, task: bytes) -> bool:
+        """Whether the newest line for the target is a permanent failure of this very task."""
+        return self._entries.get(target, _NOTHING).refused == task
+
+    def knows(self, target: bytes) -> bool:
+        """Whether this job may have written the target before."""
+        return self._entries.get(target, _NOTHING).counted_at >= 0
+
+    def holds_bad_row(self, pipeline: str, message: str) -> bool:
+        """Whether the newest run that met bad rows has recorded this one."""
+        return (pipeline, message) in self._bad_rows
+
+    def _add_bad_row(self, record: Record, at: int) -> None:
+        if record.error is None:  # pragma: no cover - the caller looked; said again for the type checker
+            return
+        if record.run != self._bad_rows_run:
+            if at < self._bad_rows_at:
+                return
+            self._bad_rows_run = record.run
+            self._bad_rows = set()
+        self._bad_rows_at = max(at, self._bad_rows_at)
+        self._bad_rows.add((record.pipeline, record.error.message))
+
+
+def _newer(entry: _Entry, record: Record, at: int) -> _Entry:
+    task = bytes.fromhex(record.task or "")
+    if at >= entry.last_at:
+        permanent = record.error is not None and record.error.permanent
+        entry = entry._replace(last_at=at, refused=task if permanent else None)
+    if at >= entry.counted_at and _counts(record):
+        entry = entry._replace(counted_at=at, saved=task if record.status is Status.SAVED else None)
+    return entry
+
+
+def _counts(record: Record) -> bool:
+    return record.status is not Status.SKIPPED and (record.status is not Status.FAILED or record.touched)

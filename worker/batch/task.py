@@ -1,0 +1,74 @@
+"""A task: one source through one pipeline, with the identity that the results log knows it by."""
+
+import hashlib
+from dataclasses import dataclass
+
+from worker.oss.names import ObjectRef
+
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One source through one pipeline.
+
+    `etag` is normal (see `worker.oss.answer.normal_etag`), empty where the manifest ignores it, None while nobody has
+    told it: the service is asked when the task's turn comes. `size` is that of the source in bytes, None if unknown.
+    `process` is what is sent, without saveas.
+    """
+
+    pipeline: str
+    source: ObjectRef
+    etag: str | None
+    size: int | None
+    process: str
+    target: ObjectRef
+    revision: str = ""
+
+    def id(self, etag: str) -> bytes:
+        """The 16 bytes that stand for this work on this content: another picture or recipe is another task."""
+        return _digest(
+            b"oss-saveas/1",
+            self.source.bucket,
+            self.source.key,
+            etag,
+            self.process,
+            self.revision,
+            self.target.bucket,
+            self.target.key,
+        )
+
+
+def target_digest(target: ObjectRef) -> bytes:
+    """The 16 bytes that stand for a target, whatever is saved there."""
+    return _digest(b"oss-saveas/target/1", target.bucket, target.key)
+
+
+def text_digest(text: str) -> bytes:
+    """The 16 bytes that stand for a text: what shards go by where there is no target."""
+    return _digest(b"oss-saveas/text/1", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The i-th of n disjoint parts of a job, by target: all tasks that can write one target are in one shard."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether the target with this digest belongs to this shard."""
+        return int.from_bytes(digest[:8]) % self.count == self.index
+
+
+def _digest(domain: bytes, *fields: str) -> bytes:
+    # Each field is framed by its length, so that no two lists of fields give the same bytes.
+    digest = hashlib.sha256(domain)
+    for field in fields:
+        data = field.encode()
+        digest.update(len(data).to_bytes(4))
+        digest.update(data)
+    return digest.digest()[:_DIGEST_BYTES]

@@ -1,0 +1,316 @@
+"""The command line: the commands, and how they end."""
+
+import asyncio
+import difflib
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from typer.exceptions import TyperException
+
+from worker import arguments
+from worker.batch import document
+from worker.batch.manifest import Manifest
+from worker.batch.reader import parse_manifest
+from worker.emulator.app import ServeOptions
+from worker.emulator.app import serve as serve_local_oss
+from worker.errors import Exit, Problem, UsageError, WorkerError
+from worker.forecast import forecast
+from worker.oss.codes import CODES
+from worker.run import RunOptions, run_job
+from worker.settings import Settings
+from worker.settings.loading import load_settings
+from worker.summary import OUTCOMES, Snapshot, Summary
+from worker.telemetry.ending import describe_ending
+from worker.telemetry.escape import escape
+from worker.telemetry.explanation import explanation
+from worker.telemetry.logs import LOGGER, set_up_logs
+from worker.telemetry.outlook import describe_forecast
+from worker.telemetry.progress import Form, show_progress
+
+_DEFAULT_CONFIG = Path("config.yaml")
+_TERMINATION_LOG = Path("/dev/termination-log")
+
+app = typer.Typer(
+    name="oss-saveas",
+    help="Process images on Alibaba Cloud OSS and save the results as new objects, by the million.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The job's manifest.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file; ./config.yaml if there is one.")]
+Endpoint = Annotated[str | None, typer.Option(help="`local`, or the URL of an endpoint.")]
+Region = Annotated[str | None, typer.Option(help="Region of the buckets, such as cn-hangzhou.")]
+Results = Annotated[str | None, typer.Option(help="Directory of the results logs.")]
+ShardOf = Annotated[str, typer.Option("--shard", metavar="I/N", help="Do part I of N, counted from 0.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else.")]
+
+
+@app.command()
+def run(
+    manifest: ManifestPath,
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    results: Results = None,
+    shard: ShardOf = "0/1",
+    rate: Annotated[str | None, typer.Option(help="Requests per second.")] = None,
+    concurrency: Annotated[str | None, typer.Option(help="Tasks in flight.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many tasks.")] = None,
+    max_tasks: Annotated[int | None, typer.Option(min=0, help="Refuse a plan with more tasks.")] = None,
+    max_duration: Annotated[str | None, typer.Option(help="Stop after this time, such as 45m or 2h.")] = None,
+    redo: Annotated[bool, typer.Option("--redo", help="Send what is saved already, too.")] = False,
+    ok: Annotated[str, typer.Option(metavar="CODES", help="Exit codes to end with 0 instead, such as 3,5.")] = "",
+    progress: Annotated[Form, typer.Option(help="How progress is shown.")] = "auto",
+    as_json: Json = False,
+) -> int:
+    """Run a job: every source through every pipeline. Resumes, and skips what is done, by itself."""
+    now = datetime.now(UTC)
+    settings = _settings(
+        config,
+        {
+            "--endpoint": endpoint,
+            "--region": region,
+            "--results": results,
+            "--rate": rate,
+            "--concurrency": concurrency,
+        },
+    )
+    accepted, part = arguments.exit_codes(ok), arguments.shard(shard)
+    options = RunOptions(
+        run=arguments.run_name(os.environ, now),
+        proc=secrets.token_hex(4),
+        shard=part,
+        parallelism=arguments.parallelism(os.environ, part),
+        limit=limit,
+        max_tasks=max_tasks,
+        max_duration_s=arguments.seconds(max_duration),
+        redo=redo,
+    )
+    job = _manifest(manifest, now)
+
+    def observe(snapshot: Callable[[], Snapshot]) -> AbstractAsyncContextManager[None]:
+        return show_progress(progress, snapshot)
+
+    summary = uvloop.run(run_job(job, settings, options, os.environ, observe, _log))
+    if as_json:
+        _print_json(summary.document())
+    else:
+        directory = Path(settings.results) / job.job / options.run
+        print(describe_ending(summary, str(directory), _local_folders(settings, job)))
+    _leave_word(_short(summary))
+    return Exit.OK if summary.exit in accepted else summary.exit
+
+
+@app.command()
+def plan(
+    manifest: ManifestPath,
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    results: Results = None,
+    shard: ShardOf = "0/1",
+    as_json: Json = False,
+) -> int:
+    """Show what a run would do, by outcome, without doing it: only GET and HEAD are sent."""
+    settings = _settings(config, {"--endpoint": endpoint, "--region": region, "--results": results})
+    job = _manifest(manifest, datetime.now(UTC))
+    found = uvloop.run(forecast(job, settings, arguments.shard(shard), os.environ, _log))
+    if as_json:
+        _print_json(found.document())
+    else:
+        print(describe_forecast(found))
+    return Exit.NOTHING_SELECTED if found.empty else Exit.OK
+
+
+@app.command()
+def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...")], as_json: Json = False) -> int:
+    """Check manifests without asking the service; tells all problems at once."""
+    now = datetime.now(UTC)
+    problems: list[str] = []
+    for path in manifests:
+        try:
+            _manifest(path, now)
+        except UsageError as error:
+            problems += [str(problem) for problem in error.problems]
+    if as_json:
+        _print_json({"schema": 1, "valid": not problems, "problems": problems})
+    elif problems:
+        _complain("\n".join(problems))
+    else:
+        print("\n".join(f"{path}: valid" for path in manifests))
+    return Exit.USAGE if problems else Exit.OK
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any.")] = 0,
+    root: Annotated[Path, typer.Option(help="Folder of the buckets.")] = Path("local-oss"),
+    memory: Annotated[bool, typer.Option("--memory", help="Keep everything in memory instead.")] = False,
+    access_key_id: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_ID", help="The one key that may.")] = "",
+    access_key_secret: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_SECRET", help="Its secret.")] = "",
+    region: Annotated[str, typer.Option(help="Region of all buckets.")] = "cn-hangzhou",
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask nobody for a signature.")] = False,
+) -> int:
+    """Serve the local OSS: checks signatures, really processes pictures. Ends with SIGTERM or SIGINT."""
+    set_up_logs("auto", "info")
+    options = ServeOptions(
+        root=None if memory else root,
+        host=host,
+        port=port,
+        region=region,
+        access_key_id=access_key_id,
+        access_key_secret=access_key_secret,
+        auth=not no_auth,
+    )
+
+    async def serve_until_signal() -> None:
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        await serve_local_oss(options, ready=lambda url: print(f"listening on {url}", flush=True), until=ended.wait())
+
+    uvloop.run(serve_until_signal())
+    return Exit.OK
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(metavar="CODE")], as_json: Json = False) -> int:
+    """Explain an error code of OSS or of the worker, or an exit code: its cause and its mend."""
+    found = explanation(code)
+    if found is None:
+        near = difflib.get_close_matches(code, CODES, n=1)
+        _complain(f"error: nothing is known about {code!r}" + (f"\n    mend: did you mean {near[0]}?" if near else ""))
+        return Exit.NOTHING_SELECTED
+    if as_json:
+        _print_json({"schema": 1, **asdict(found)})
+    else:
+        print(found)
+    return Exit.OK
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    sys.exit(int(_run_command(sys.argv[1:])))
+
+
+def _run_command(args: list[str]) -> int:
+    ended: WorkerError
+    try:
+        result = typer.main.get_command(app).main(args, prog_name="oss-saveas", standalone_mode=False)
+    except TyperException as error:
+        # Typer's own code for these would be 2.
+        ended = UsageError(error.format_message(), "see `oss-saveas --help`")
+    except WorkerError as error:
+        ended = error
+    except (KeyboardInterrupt, typer.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has gone; what was done is recorded. Nothing may be flushed into the pipe any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.UNEXPECTED
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one, with its exit code
+        traceback.print_exception(error)
+        _complain("error: this is a bug in oss-saveas: please report it with the lines above; running again is safe")
+        ended = WorkerError(f"{type(error).__name__}: {error}")
+    else:
+        return int(result or 0)
+    _fail(ended, as_json="--json" in args)
+    return ended.exit_code
+
+
+def _fail(error: WorkerError, *, as_json: bool) -> None:
+    if isinstance(error, UsageError):
+        _complain(str(error))
+    elif error.exit_code is not Exit.UNEXPECTED:
+        _complain(f"error: {error}")
+    ending: dict[str, object] = {
+        "schema": 1,
+        "outcome": OUTCOMES[error.exit_code],
+        "exit": int(error.exit_code),
+        "first_error": {"message": str(error)},
+    }
+    if as_json:
+        _print_json(ending)
+    _leave_word(ending)
+
+
+def _settings(config: Path | None, flags: dict[str, str | None]) -> Settings:
+    path = config or Path(os.environ.get("OSS_SAVEAS_CONFIG") or _DEFAULT_CONFIG)
+    wanted = config is not None or "OSS_SAVEAS_CONFIG" in os.environ
+    text = _read(path) if wanted or path.exists() else None
+    settings, warnings = load_settings(text, str(path), os.environ, flags)
+    set_up_logs(settings.log.format, settings.log.level)
+    for warning in warnings:
+        _log(warning, level=logging.WARNING)
+    return settings
+
+
+def _local_folders(settings: Settings, job: Manifest) -> list[str]:
+    """Where a person can open what a local run saved; nothing for the service itself."""
+    if settings.endpoint != "local":
+        return []
+    buckets = {pipeline.target_bucket or job.bucket for pipeline in job.pipelines}
+    return [str(Path(settings.local.root) / bucket) for bucket in sorted(buckets)]
+
+
+def _manifest(path: Path, now: datetime) -> Manifest:
+    return parse_manifest(_read(path), str(path), now)
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes() if path.stat().st_size <= document.MAX_BYTES else bytes(document.MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(Problem(f"cannot be read: {error.strerror}", "check the path", str(path))) from error
+    return document.decode(data, str(path))
+
+
+def _log(message: str, level: int = logging.INFO, **fields: object) -> None:
+    logging.getLogger(LOGGER).log(level, message, extra=fields)
+
+
+def _complain(text: str) -> None:
+    print("\n".join(escape(line) for line in text.split("\n")), file=sys.stderr)
+
+
+def _print_json(found: dict[str, object]) -> None:
+    print(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+def _short(summary: Summary) -> dict[str, object]:
+    names = (
+        "outcome",
+        "exit",
+        "planned",
+        "saved",
+        "already_saved",
+        "skipped",
+        "failed",
+        "not_attempted",
+        "first_error",
+    )
+    found = summary.document()
+    return {name: found[name] for name in names}
+
+
+def _leave_word(ending: dict[str, object]) -> None:
+    """Tell Kubernetes how it ended, in one line, where it asks for it."""
+    if _TERMINATION_LOG.exists():
+        with suppress(OSError):
+            _TERMINATION_LOG.write_text(json.dumps(ending) + "\n")

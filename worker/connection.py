@@ -1,0 +1,107 @@
+"""The connection: endpoint, credentials, throttle and transport, wired into the one sender of a run."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from worker.credentials.environment import credentials_from
+from worker.dispatch.clock import ServiceClock
+from worker.dispatch.sender import RetryPolicy, Sender
+from worker.dispatch.stopping import Stop
+from worker.dispatch.throttle import Throttle
+from worker.local import local_oss
+from worker.oss.answer import Answer
+from worker.oss.endpoint import Addressing, parse_endpoint
+from worker.oss.request import Request
+from worker.oss.signing import Credentials, sign_v1, sign_v4
+from worker.oss.verdict import Failure
+from worker.settings import Settings
+from worker.transport import Transport
+
+# Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
+_CONTROL_CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a command needs to talk to the service. `endpoint` is for people; `requests` counts what was sent."""
+
+    sender: Sender
+    clock: ServiceClock
+    stop: Stop
+    endpoint: str
+    is_local: bool
+    credentials_source: str
+    concurrency: int
+    requests: Counter[str]
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings, environ: Mapping[str, str], stop: Stop, parallelism: int
+) -> AsyncIterator[Connection]:
+    """Open the connection; with `endpoint: local` that starts the local OSS.
+
+    `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down.
+
+    Raises:
+        UsageError: There are no credentials, or the local OSS does not start.
+    """
+    async with AsyncExitStack() as stack:
+        is_local = settings.endpoint == "local"
+        if is_local:
+            url, credentials = await stack.enter_async_context(
+                local_oss(settings.local.root, settings.region, samples=settings.local.samples)
+            )
+            source = "the local OSS itself"
+        else:
+            url = settings.endpoint
+            credentials, source = credentials_from(environ, settings.credentials)
+        addressing = None if settings.addressing == "auto" else Addressing(settings.addressing)
+        concurrency = max(1, settings.limits.concurrency // parallelism)
+        transport = await stack.enter_async_context(
+            Transport(
+                parse_endpoint(url, addressing),
+                settings.transport,
+                settings.timeout,
+                concurrency + _CONTROL_CONNECTIONS,
+            )
+        )
+        requests: Counter[str] = Counter()
+
+        async def send(request: Request) -> Answer | Failure:
+            requests[request.method] += 1
+            return await transport.send(request)
+
+        clock = ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
+        sender = Sender(
+            send=send,
+            sign=_signer(credentials, settings),
+            throttle=Throttle(
+                settings.limits.requests_per_second / parallelism,
+                settings.limits.source_mb_per_second / parallelism,
+                time.monotonic,
+            ),
+            policy=RetryPolicy(
+                settings.retry.max_attempts,
+                settings.retry.base_delay_s,
+                settings.retry.max_delay_s,
+                settings.retry.task_deadline_s,
+            ),
+            clock=clock,
+            stop=stop,
+            rng=random.Random(),  # noqa: S311 - jitter is no secret
+        )
+        shown = f"local ({url})" if is_local else url
+        yield Connection(sender, clock, stop, shown, is_local, source, concurrency, requests)
+
+
+def _signer(credentials: Credentials, settings: Settings) -> Callable[[Request, datetime], Request]:
+    if settings.signature == "v1":
+        return lambda request, at: sign_v1(request, credentials, at=at)
+    return lambda request, at: sign_v4(request, credentials, region=settings.region, at=at)

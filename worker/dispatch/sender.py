@@ -1,0 +1,179 @@
+"""The sender: one request to its verdict. Each attempt waits for the throttle, is signed anew, sent and judged."""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
+
+from worker.dispatch.clock import ServiceClock
+from worker.dispatch.stopping import Stop
+from worker.dispatch.throttle import Lane, Throttle
+from worker.oss.answer import Answer
+from worker.oss.codes import Remedy
+from worker.oss.request import Request
+from worker.oss.verdict import Failure
+
+T = TypeVar("T")
+Sign = Callable[[Request, datetime], Request]
+Send = Callable[[Request], Awaitable[Answer | Failure]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long one request is tried; times in seconds."""
+
+    max_attempts: int
+    base_delay_s: float
+    max_delay_s: float
+    task_deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What became of a request: its verdict, and what it took to get there."""
+
+    verdict: T | Failure
+    attempts: int
+    tries: dict[str, int]
+    touched: bool
+    duration_s: float
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What has been tried for one request, and the decision whether to try again."""
+
+    policy: RetryPolicy
+    began_s: float
+    made: int = 0
+    counted: int = 0
+    uncounted: int = 0
+    touched: bool = False
+    tries: Counter[str] = field(default_factory=Counter)
+    granted_once: set[Remedy] = field(default_factory=set)
+
+    def call_for_another(self, failure: Failure, now_s: float) -> bool:
+        """Take in a failure, and decide."""
+        self.tries[failure.code] += 1
+        self.touched = self.touched or not failure.declined
+        if now_s - self.began_s >= self.policy.task_deadline_s:
+            return False
+        match failure.remedy:
+            case Remedy.NONE:
+                return False
+            case Remedy.WAIT:
+                self.uncounted += 1
+                return True
+            case (Remedy.CLOCK | Remedy.REFRESH | Remedy.FREE) as remedy if remedy not in self.granted_once:
+                self.granted_once.add(remedy)
+                return True
+            case Remedy.CLOCK | Remedy.REFRESH:
+                return False
+            case Remedy.RETRY | Remedy.FREE:
+                self.counted += 1
+                return self.counted < self.policy.max_attempts
+
+    def delay_s(self, failure: Failure, fraction: float, now_s: float) -> float:
+        """How long to wait before the next attempt: full jitter over a doubling bound, or as the service asks."""
+        if failure.remedy in (Remedy.CLOCK, Remedy.REFRESH, Remedy.FREE):
+            return 0.0
+        exponent = min(self.counted + self.uncounted, 63) - 1  # 2.0**63 is far over any bound
+        bound = min(self.policy.max_delay_s, self.policy.base_delay_s * 2.0**exponent)
+        wanted = max(bound * fraction, failure.retry_after_s)
+        return max(0.0, min(wanted, self.began_s + self.policy.task_deadline_s - now_s))
+
+
+class Sender:
+    """Sends requests of all kinds, on two lanes of one throttle. `rng` makes the jitter."""
+
+    def __init__(
+        self,
+        send: Send,
+        sign: Sign,
+        throttle: Throttle,
+        policy: RetryPolicy,
+        clock: ServiceClock,
+        stop: Stop,
+        *,
+        rng: random.Random,
+    ) -> None:
+        self._send = send
+        self._sign = sign
+        self._throttle = throttle
+        self._policy = policy
+        self._clock = clock
+        self._stop = stop
+        self._rng = rng
+
+    async def call(
+        self,
+        request: Request,
+        judge: Callable[[Answer], T | Failure],
+        lane: Lane = Lane.CONTROL,
+        source_bytes: int | None = 0,
+    ) -> Outcome[T]:
+        """Send until the verdict stands: a success, a permanent failure, or no patience left.
+
+        Raises:
+            Cut: The run was stopped while this request waited for its turn.
+        """
+        attempts = _Attempts(self._policy, self._clock.monotonic())
+
+        async def attempt() -> T | Failure:
+            return await self._attempt(request, judge, lane, source_bytes, attempts)
+
+        # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
+        verdict = await attempt()
+        if self._wants_another(verdict, attempts):
+            verdict = await self._again(attempt, verdict, attempts)
+        return Outcome(
+            verdict, attempts.made, dict(attempts.tries), attempts.touched, self._clock.monotonic() - attempts.began_s
+        )
+
+    async def _again(
+        self, attempt: Callable[[], Awaitable[T | Failure]], first: T | Failure, attempts: _Attempts
+    ) -> T | Failure:
+        def wait_s(verdict: T | Failure) -> float:
+            if not isinstance(verdict, Failure):
+                return 0.0
+            return attempts.delay_s(verdict, self._rng.random(), self._clock.monotonic())
+
+        def wait_after(state: RetryCallState) -> float:
+            return wait_s(state.outcome.result()) if state.outcome is not None else 0.0
+
+        async def sleep(seconds: float) -> None:
+            with self._stop.cuts():
+                await self._clock.sleep(seconds)
+
+        await sleep(wait_s(first))
+        retrying = AsyncRetrying(
+            sleep=sleep,
+            wait=wait_after,
+            retry=retry_if_result(lambda verdict: self._wants_another(verdict, attempts)),
+        )
+        return await retrying(attempt)
+
+    def _wants_another(self, verdict: object, attempts: _Attempts) -> bool:
+        return isinstance(verdict, Failure) and attempts.call_for_another(verdict, self._clock.monotonic())
+
+    async def _attempt(
+        self,
+        request: Request,
+        judge: Callable[[Answer], T | Failure],
+        lane: Lane,
+        source_bytes: int | None,
+        attempts: _Attempts,
+    ) -> T | Failure:
+        with self._stop.cuts():
+            await self._throttle.acquire(lane, source_bytes)
+        attempts.made += 1
+        # Signed after the wait: a signature ages, and a retry may have corrected the clock.
+        answer = await self._send(self._sign(request, self._clock.now()))
+        if isinstance(answer, Failure):
+            return answer
+        self._clock.correct(answer.date)
+        return judge(answer)

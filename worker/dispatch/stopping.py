@@ -1,0 +1,76 @@
+"""Stopping: waits that a stop cuts short, so that a drain only waits for what is on its way."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+
+class Cut(Exception):  # noqa: N818 - not an error: the task goes back to where it was, not attempted
+    """The run is stopping and this task was not on its way."""
+
+
+class Reason(StrEnum):
+    """Why a run stops before its end; the first reason stands."""
+
+    SIGNAL = "signal"
+    DURATION = "max-duration"
+    LIMIT = "limit"
+    SOURCES = "sources"
+    RESULTS = "results"
+    ACCESS = "access"
+
+
+class Stop:
+    """The run's one switch: once thrown, no new request begins."""
+
+    def __init__(self) -> None:
+        self.reason: Reason | None = None
+        self._waiting: set[asyncio.Task[object]] = set()
+        self._event = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def throw(self, reason: Reason) -> None:
+        """Stop: cut every wait short, and refuse new ones. A second signal ends the drain, too."""
+        if self.reason is Reason.SIGNAL and reason is Reason.SIGNAL:
+            self._hurry.set()
+        if self.reason is None:
+            self.reason = reason
+            self._event.set()
+            # Who throws the switch is not waiting, even where it is inside a wait: it leaves by the check at its end.
+            for task in self._waiting - {asyncio.current_task()}:
+                task.cancel()
+
+    async def wait(self) -> None:
+        """Return when the switch is thrown."""
+        await self._event.wait()
+
+    async def wait_for_hurry(self) -> None:
+        """Return when what is on its way shall not be waited for."""
+        await self._hurry.wait()
+
+    @contextmanager
+    def cuts(self) -> Iterator[None]:
+        """Around a wait that a stop may cut short.
+
+        Raises:
+            Cut: The run is stopping.
+        """
+        task = asyncio.current_task()
+        if task is None:  # pragma: no cover - asyncio runs coroutines in tasks only
+            message = "no task is running"
+            raise RuntimeError(message)
+        if self.reason is not None:
+            raise Cut
+        self._waiting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Ours if a stop is on and nobody else has asked for this task's end as well.
+            if self.reason is not None and task.uncancel() == 0:
+                raise Cut from None
+            raise
+        finally:
+            self._waiting.discard(task)
+        if self.reason is not None:
+            raise Cut

@@ -1,0 +1,77 @@
+"""The tally: what a run has counted so far. What is told as done was counted from durable lines."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from worker.batch.record import ErrorRecord, Record, Status
+from worker.oss.codes import CREDENTIAL_CODES
+
+_DENIED = CREDENTIAL_CODES | {"AccessDenied"}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one process. Bytes are those of sources read and targets written by saved tasks."""
+
+    canary: int
+    planned: int = 0
+    already_saved: int = 0
+    failed_before: int = 0
+    repeated_bad_rows: int = 0
+    lines: Counter[Status] = field(default_factory=Counter)
+    attempts: int = 0
+    tries: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    source_bytes: int = 0
+    target_bytes: int = 0
+    first_error: ErrorRecord | None = None
+    denied: ErrorRecord | None = None
+
+    @property
+    def saved(self) -> int:
+        """Targets saved by this run."""
+        return self.lines[Status.SAVED]
+
+    @property
+    def skipped(self) -> int:
+        """Targets that were there and are none of this job's."""
+        return self.lines[Status.SKIPPED]
+
+    @property
+    def failed(self) -> int:
+        """Tasks that failed, in this run or for good in an earlier one."""
+        return self.lines[Status.FAILED] + self.failed_before + self.repeated_bad_rows
+
+    @property
+    def not_attempted(self) -> int:
+        """Tasks that were planned and have no outcome."""
+        return self.planned - self.already_saved - self.saved - self.skipped - self.failed
+
+    def refused(self, *, ended: bool) -> bool:
+        """Whether the service refuses us: nothing was saved, and the first results all say so.
+
+        Bad credentials are told by one answer; missing permission by as many as the canary has, or all if fewer.
+        """
+        if self.denied is None or self.saved or self.skipped or self.codes.total() > self._denials:
+            return False
+        if self.denied.code in CREDENTIAL_CODES:
+            return True
+        return bool(self.canary) and (ended or self._denials >= self.canary)
+
+    @property
+    def _denials(self) -> int:
+        return sum(self.codes[code] for code in _DENIED)
+
+    def count(self, record: Record) -> None:
+        """Take in a durable line."""
+        self.lines[record.status] += 1
+        self.attempts += record.attempts
+        self.tries.update(record.tries)
+        if record.status is Status.SAVED:
+            self.source_bytes += record.source.size or 0
+            self.target_bytes += (record.target.size if record.target else None) or 0
+        if record.error is not None:
+            self.codes[record.error.code] += 1
+            self.first_error = self.first_error or record.error
+            if record.error.code in _DENIED:
+                self.denied = self.denied or record.error

@@ -1,0 +1,139 @@
+"""The forecast of a run, which the command `plan` shows: every decision of a run, without a single POST."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worker.batch.manifest import Manifest
+from worker.batch.planner import PlannedTask
+from worker.batch.task import Shard, Task
+from worker.connection import Connection, connect
+from worker.dispatch.decider import Decider, Needless, Result, ToSend
+from worker.dispatch.scheduler import Scheduler
+from worker.dispatch.stopping import Stop
+from worker.oss.process import saveas
+from worker.oss.request import process_object
+from worker.planning import Plan, plan_tasks, read_ledger
+from worker.settings import Limits, Settings
+from worker.summary import Forecast
+
+_SAMPLES = 3
+_SECONDS_PER_HOUR = 3600
+_BYTES_PER_MB = 1_000_000
+
+Decision = ToSend | Result | Needless
+
+
+async def forecast(
+    manifest: Manifest, settings: Settings, shard: Shard, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> Forecast:
+    """Go through all decisions of a run; asks the service with GET and HEAD only.
+
+    Raises:
+        WorkerError: A proof fails, the sources cannot be read, or the service refuses.
+    """
+    stop = Stop()
+    async with connect(settings, environ, stop, parallelism=1) as connection:
+        ledger = await read_ledger(Path(settings.results) / manifest.job, shard, warn)
+        heads = 2 * connection.concurrency
+        decider = Decider(connection.sender, ledger, manifest.existing, redo=False, heads=heads)
+
+        async def decide(task: Task) -> tuple[Task, Decision]:
+            return task, await decider.decide(task)
+
+        async def ready() -> None:
+            """Nothing is behind here."""
+
+        async with plan_tasks(manifest, settings, shard, connection) as plan:
+            counts = _Counts()
+            scheduler = Scheduler(decide, counts.take_in, ready, stop)
+            async with aclosing(counts.counted(plan)) as tasks:
+                await scheduler.run(tasks, connection.concurrency, grace_s=0)
+            return _forecast(manifest.job, settings.limits, connection, plan, counts)
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What the decisions add up to."""
+
+    planned: int = 0
+    posts: int = 0
+    source_bytes: int = 0
+    unknown_sizes: int = 0
+    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+    async def counted(self, plan: Plan) -> AsyncGenerator[Task, None]:
+        """The tasks to decide; bad rows are counted on the way."""
+        async for item in plan.tasks:
+            self.planned += 1
+            if isinstance(item, PlannedTask):
+                yield item.task
+            else:
+                self._count(item.pipeline, "bad_row")
+
+    def take_in(self, decided: tuple[Task, Decision]) -> None:
+        """Count a decision."""
+        task, decision = decided
+        match decision:
+            case ToSend():
+                self._count(task.pipeline, "changed" if decision.known else "new")
+                self.posts += 1
+                self.source_bytes += decision.size or 0
+                self.unknown_sizes += decision.size is None
+                if len(self.samples) < _SAMPLES:
+                    self.samples.append(_sample(task))
+            case Result():
+                self._count(task.pipeline, decision.error.code if decision.error else "exists")
+            case Needless():
+                self._count(task.pipeline, str(decision))
+
+    def _count(self, pipeline: str, outcome: str) -> None:
+        self.outcomes.setdefault(pipeline, Counter())[outcome] += 1
+
+
+def _forecast(job: str, limits: Limits, connection: Connection, plan: Plan, counts: _Counts) -> Forecast:
+    hours = _hours(counts, limits)
+    enumeration = plan.enumeration
+    return Forecast(
+        job=job,
+        shard=str(plan.shard),
+        endpoint=connection.endpoint,
+        listed=enumeration.listed,
+        selected=enumeration.selected,
+        not_selected={str(reason): count for reason, count in enumeration.not_selected.items()},
+        duplicates=enumeration.duplicates,
+        planned=counts.planned,
+        outcomes={pipeline: dict(counter) for pipeline, counter in counts.outcomes.items()},
+        posts=counts.posts,
+        source_bytes=counts.source_bytes,
+        unknown_sizes=counts.unknown_sizes,
+        hours=hours,
+        binds=max(hours, key=lambda limit: hours[limit]),
+        requests=dict(connection.requests),
+        empty=[str(entry.place) for entry in enumeration.empty],
+        notes=plan.notes,
+        samples=counts.samples,
+    )
+
+
+def _hours(counts: _Counts, limits: Limits) -> dict[str, float]:
+    per_hour = {
+        "requests_per_second": counts.posts / (limits.requests_per_second * _SECONDS_PER_HOUR),
+        "source_mb_per_second": counts.source_bytes / (limits.source_mb_per_second * _BYTES_PER_MB * _SECONDS_PER_HOUR),
+    }
+    return {limit: round(hours, 4) for limit, hours in per_hour.items()}
+
+
+def _sample(task: Task) -> dict[str, str]:
+    request = process_object(task.source, saveas(task.process, task.target))
+    query = "&".join(name for name, _ in request.query)
+    return {
+        "pipeline": task.pipeline,
+        "source": str(task.source),
+        "target": str(task.target),
+        "request": f"{request.method} /{task.source.key}?{query}",
+        "body": request.body.decode(),
+    }

@@ -1,0 +1,131 @@
+"""Planning: the tasks of a job as a stream, proven before the first of them is sent. Shared by `run` and `plan`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.batch.document import Place
+from worker.batch.entry import STANDARD_INPUT, CsvSource, PrefixSource
+from worker.batch.ledger import Ledger
+from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
+from worker.batch.proof import apart, collision_free, own_targets
+from worker.batch.reader import with_columns
+from worker.batch.task import Shard
+from worker.connection import Connection
+from worker.dispatch.first_contact import Expectation, first_contact
+from worker.errors import Problem, UsageError
+from worker.oss.answer import Answer, Listing
+from worker.oss.request import Request
+from worker.oss.verdict import Failure
+from worker.results.reading import read_records
+from worker.settings import Settings
+from worker.sources.enumeration import Enumeration, Planned
+from worker.sources.listing import Ask
+from worker.sources.spool import Spool
+from worker.sources.tables import read_header
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The tasks of one shard. `count` is known where they were all enumerated before; `notes` say what is not known."""
+
+    shard: Shard
+    notes: list[str]
+    enumeration: Enumeration
+    tasks: AsyncIterator[Planned]
+    count: int | None
+
+
+async def read_ledger(directory: Path, shard: Shard, warn: Callable[[str], None]) -> Ledger:
+    """What the results log of a job says.
+
+    Raises:
+        ResultsError: It cannot be read.
+    """
+
+    def read() -> Ledger:
+        ledger = Ledger(shard)
+        for record in read_records(directory, warn):
+            ledger.add(record)
+        return ledger
+
+    return await asyncio.to_thread(read)
+
+
+async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection: Connection) -> list[str]:
+    """First contact with every bucket that the manifest names; notes on what stays unknown.
+
+    Raises:
+        UsageError: A bucket does not exist, or is elsewhere.
+        AccessError: The credentials are refused.
+    """
+    places: dict[str, Place] = {}
+    for entry in manifest.sources:
+        if entry.bucket:
+            places.setdefault(entry.bucket, entry.place)
+    # A CNAME belongs to one bucket; asking for another would ask for the wrong one.
+    if settings.addressing != "cname":
+        for pipeline in manifest.pipelines:
+            if pipeline.target_bucket:
+                places.setdefault(pipeline.target_bucket, pipeline.place)
+    return await first_contact(connection.sender, places, Expectation(settings.region, connection.is_local))
+
+
+@asynccontextmanager
+async def plan_tasks(
+    manifest: Manifest, settings: Settings, shard: Shard, connection: Connection, max_tasks: int | None = None
+) -> AsyncIterator[Plan]:
+    """The plan of a shard: streamed where the manifest alone proves it, else enumerated into a spool and proven there.
+
+    Raises:
+        UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
+        AccessError: The credentials are refused, or a prefix may not be listed.
+    """
+    manifest = _with_headers(manifest)
+    notes = await _ask_after_buckets(manifest, settings, connection)
+    if any(entry.etag_ignore for entry in manifest.sources):
+        notes.append("etag: ignore: changed sources cannot be seen")
+    enumeration = Enumeration(manifest, shard, _asker(connection), own_targets(manifest))
+    if collision_free(manifest) and apart(manifest) and max_tasks is None and not _reads_standard_input(manifest):
+        yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
+        return
+    with Spool(_guarded(manifest)) as spool:
+        await spool.fill(enumeration)
+        if max_tasks is not None and spool.count > max_tasks:
+            reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
+            raise UsageError(reason, "raise --max-tasks, or narrow the sources")
+        yield Plan(shard, notes, enumeration, spool.tasks(), spool.count)
+
+
+def _with_headers(manifest: Manifest) -> Manifest:
+    """Read the headers of all tables: a missing column is told before the first request, not at the first row."""
+    problems: list[Problem] = []
+    for index, entry in enumerate(manifest.sources):
+        if isinstance(entry, CsvSource) and entry.columns is None and entry.path != STANDARD_INPUT:
+            try:
+                manifest = with_columns(manifest, index, read_header(entry))
+            except UsageError as error:
+                problems += error.problems
+    if problems:
+        raise UsageError(problems)
+    return manifest
+
+
+def _guarded(manifest: Manifest) -> list[PrefixSource]:
+    """The source prefixes that no target may lie below."""
+    if TARGET_IN_SOURCE in manifest.allow:
+        return []
+    return [entry for entry in manifest.sources if isinstance(entry, PrefixSource)]
+
+
+def _reads_standard_input(manifest: Manifest) -> bool:
+    return any(getattr(entry, "path", None) == STANDARD_INPUT for entry in manifest.sources)
+
+
+def _asker(connection: Connection) -> Ask:
+    async def ask(request: Request, judge: Callable[[Answer], Listing | Failure]) -> Listing | Failure:
+        return (await connection.sender.call(request, judge)).verdict
+
+    return ask

@@ -1,0 +1,1 @@
+"""The results log: written in segments, read as a union."""

@@ -1,0 +1,272 @@
+"""One run of a job: wires plan, dispatch and results log, and returns the summary."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from worker.batch.ledger import Ledger
+from worker.batch.manifest import Manifest
+from worker.batch.planner import PlannedTask
+from worker.batch.record import Record, Status, timestamp
+from worker.batch.task import Shard, Task
+from worker.connection import Connection, connect
+from worker.dispatch.decider import Decider, Needless, Result
+from worker.dispatch.performer import Performer
+from worker.dispatch.recorder import Recorder, bad_row_message
+from worker.dispatch.scheduler import Scheduler
+from worker.dispatch.stopping import Cut, Reason, Stop
+from worker.dispatch.tally import Tally
+from worker.errors import Exit, ResultsError, WorkerError, foremost
+from worker.planning import Plan, plan_tasks, read_ledger
+from worker.results.writing import DirectoryLog, write_atomically
+from worker.settings import Settings
+from worker.summary import OUTCOMES, Snapshot, Summary
+
+Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
+Log = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What distinguishes one run of a job from another. `parallelism` processes share the limits."""
+
+    run: str
+    proc: str
+    shard: Shard
+    parallelism: int
+    limit: int | None = None
+    max_tasks: int | None = None
+    max_duration_s: float | None = None
+    redo: bool = False
+
+
+async def run_job(
+    manifest: Manifest,
+    settings: Settings,
+    options: RunOptions,
+    environ: Mapping[str, str],
+    observe: Observe,
+    log: Log,
+) -> Summary:
+    """Run a job to its end, whatever the end is, and record it.
+
+    Raises:
+        WorkerError: It ended before its first task: nothing was sent for any.
+    """
+    stop = Stop()
+    directory = Path(settings.results) / manifest.job
+    with _signals(stop):
+        async with connect(settings, environ, stop, options.parallelism) as connection:
+            log(
+                "started, local run" if connection.is_local else "started",
+                job=manifest.job,
+                run=options.run,
+                endpoint=connection.endpoint,
+                credentials=connection.credentials_source,
+            )
+            ledger = await read_ledger(directory, options.shard, log)
+            run = _Run(manifest, settings, options, connection, ledger, directory / options.run)
+            try:
+                async with plan_tasks(manifest, settings, options.shard, connection, options.max_tasks) as plan:
+                    async with observe(lambda: run.snapshot(plan)):
+                        await run.work(plan)
+                    return run.finish(plan)
+            except Cut:
+                return run.finish(None)
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the run; as process 1 of a container nobody else would."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.throw, Reason.SIGNAL)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+class _Run:
+    """The state of one run, and the decision how it ended."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        settings: Settings,
+        options: RunOptions,
+        connection: Connection,
+        ledger: Ledger,
+        directory: Path,
+    ) -> None:
+        self._manifest = manifest
+        self._settings = settings
+        self._options = options
+        self._connection = connection
+        self._ledger = ledger
+        self._directory = directory
+        self._stop = connection.stop
+        self._tally = Tally(settings.failure.canary)
+        self._began_s = time.monotonic()
+        self._started = connection.clock.stamp()
+        self._sent = 0
+        self._trouble: list[WorkerError] = []
+        self._complete = False
+        shard = options.shard
+        self._stem = f"{shard.index}-of-{shard.count}.{options.proc}"
+        self._log = DirectoryLog(
+            directory, self._stem, settings.results_patience_s, self._durable, time.monotonic, asyncio.sleep
+        )
+        self._recorder = Recorder(self._log.append, connection.clock, manifest.job, options.run, shard)
+
+    async def work(self, plan: Plan) -> None:
+        """Take every task to its recorded result, or to where the run was stopped."""
+        decider = Decider(
+            self._connection.sender,
+            self._ledger,
+            self._manifest.existing,
+            redo=self._options.redo,
+            heads=2 * self._connection.concurrency,
+        )
+        performer = Performer(self._connection.sender, decider, self._permit)
+        scheduler: Scheduler[Task, Result | Needless] = Scheduler(
+            performer.perform, self._record, self._log.ready, self._stop
+        )
+        if self._options.max_duration_s is not None:
+            remaining = self._options.max_duration_s - (time.monotonic() - self._began_s)
+            asyncio.get_running_loop().call_later(max(0.0, remaining), self._stop.throw, Reason.DURATION)
+        writer = asyncio.create_task(self._log.write(), name="results log")
+        writer.add_done_callback(self._writer_ended)
+        try:
+            async with aclosing(self._counted(plan)) as tasks:
+                await scheduler.run(tasks, self._connection.concurrency, self._settings.shutdown.grace_s)
+        finally:
+            self._log.close()
+            await asyncio.wait([writer])
+        if (error := writer.exception()) is not None and error not in self._trouble:
+            raise error
+        self._complete = scheduler.complete and not self._trouble
+
+    def finish(self, plan: Plan | None) -> Summary:
+        """Decide how the run ended, and write its summary beside its lines."""
+        summary = self._summary(plan)
+        if not any(isinstance(error, ResultsError) for error in self._trouble):
+            path = self._directory / f"{self._stem}.summary.json"
+            write_atomically(path, msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n")
+        return summary
+
+    def snapshot(self, plan: Plan) -> Snapshot:
+        """How far the run is."""
+        tally = self._tally
+        total = plan.count if plan.count is not None else tally.planned if self._complete else None
+        elapsed_s = time.monotonic() - self._began_s
+        return Snapshot(tally.planned, total, tally.saved, tally.already_saved, tally.skipped, tally.failed, elapsed_s)
+
+    async def _counted(self, plan: Plan) -> AsyncGenerator[Task, None]:
+        """The tasks to perform; bad rows are recorded on the way. Trouble with the sources stops the run."""
+        try:
+            async for planned in plan.tasks:
+                self._tally.planned += 1
+                if isinstance(planned, PlannedTask):
+                    yield planned.task
+                elif self._ledger.holds_bad_row(planned.pipeline, bad_row_message(planned)):
+                    self._tally.repeated_bad_rows += 1
+                else:
+                    await self._log.ready()
+                    self._recorder.record_bad(planned)
+        except WorkerError as error:
+            self._trouble.append(error)
+            self._stop.throw(Reason.SOURCES)
+
+    def _permit(self) -> None:
+        if self._options.limit is not None and self._sent >= self._options.limit:
+            self._stop.throw(Reason.LIMIT)
+            raise Cut
+        self._sent += 1
+
+    def _record(self, result: Result | Needless) -> None:
+        match result:
+            case Needless.ALREADY_SAVED:
+                self._tally.already_saved += 1
+            case Needless.FAILED_BEFORE:
+                self._tally.failed_before += 1
+            case _:
+                self._recorder.record(result)
+
+    def _durable(self, record: Record) -> None:
+        self._tally.count(record)
+        if record.status is Status.FAILED and self._tally.refused(ended=False):
+            self._stop.throw(Reason.ACCESS)
+
+    def _writer_ended(self, writer: asyncio.Task[None]) -> None:
+        error = writer.exception()
+        if isinstance(error, WorkerError):
+            self._trouble.append(error)
+            self._stop.throw(Reason.RESULTS)
+
+    def _exit(self, plan: Plan | None) -> Exit:
+        tally, stopped = self._tally, self._stop.reason
+        codes = [error.exit_code for error in self._trouble]
+        undone = not self._complete or tally.not_attempted > 0
+        if tally.refused(ended=True):
+            codes.append(Exit.REFUSED)
+        if stopped is Reason.SIGNAL and undone:
+            codes.append(Exit.INTERRUPTED)
+        if stopped in (Reason.DURATION, Reason.LIMIT) and undone:
+            codes.append(Exit.UNFINISHED)
+        if plan is not None and plan.enumeration.empty:
+            codes.append(Exit.NOTHING_SELECTED)
+        if tally.failed > self._settings.failure.accept:
+            codes.append(Exit.FAILED)
+        if undone and stopped is None:
+            # The counts do not add up: nobody may take this run for complete.
+            codes.append(Exit.UNEXPECTED)
+        return foremost(codes)
+
+    def _summary(self, plan: Plan | None) -> Summary:
+        code, tally, options = self._exit(plan), self._tally, self._options
+        enumeration = plan.enumeration if plan else None
+        notes = [*(plan.notes if plan else ()), *map(str, self._trouble)]
+        if enumeration:
+            notes += [f"{entry.place}: this entry selected nothing" for entry in enumeration.empty]
+        return Summary(
+            job=self._manifest.job,
+            run=options.run,
+            shard=str(options.shard),
+            proc=options.proc,
+            outcome=OUTCOMES[code],
+            exit=code,
+            endpoint=self._connection.endpoint,
+            started=timestamp(self._started),
+            ended=timestamp(self._connection.clock.stamp()),
+            enumeration="complete" if self._complete else "partial",
+            listed=enumeration.listed if enumeration else 0,
+            selected=enumeration.selected if enumeration else 0,
+            not_selected={str(reason): count for reason, count in enumeration.not_selected.items()}
+            if enumeration
+            else {},
+            duplicates=enumeration.duplicates if enumeration else 0,
+            planned=tally.planned,
+            saved=tally.saved,
+            already_saved=tally.already_saved,
+            skipped=tally.skipped,
+            failed=tally.failed,
+            failed_before=tally.failed_before,
+            not_attempted=tally.not_attempted,
+            attempts=tally.attempts,
+            tries=dict(tally.tries),
+            source_bytes=tally.source_bytes,
+            target_bytes=tally.target_bytes,
+            manifest_digest=self._manifest.digest,
+            settings_digest=self._settings.digest,
+            first_error=msgspec.to_builtins(tally.first_error),
+            notes=notes,
+        )

@@ -1,0 +1,135 @@
+"""The spool: all tasks of a run on disk before the first of them is sent, with the proof that no two collide."""
+
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from worker.batch.entry import PrefixSource
+from worker.batch.planner import BadTask, PlannedTask
+from worker.batch.task import Task, target_digest
+from worker.errors import Problem, UsageError
+from worker.oss.names import ObjectRef
+from worker.sources.enumeration import Enumeration, Planned
+
+# More than anybody reads: a template that collides mostly collides everywhere.
+_MAX_PROBLEMS = 20
+_PAGE = 1000
+_ENCODER = msgspec.msgpack.Encoder()
+_TASK = msgspec.msgpack.Decoder(Task)
+_BAD = msgspec.msgpack.Decoder(BadTask)
+
+
+class Spool:
+    """Tasks in a temporary SQLite file below `$TMPDIR`. Use as a context manager.
+
+    `guarded` are the prefixes of sources that no target may lie below.
+    """
+
+    def __init__(self, guarded: Sequence[PrefixSource]) -> None:
+        self._guarded = guarded
+        self._directory = tempfile.TemporaryDirectory(prefix="oss-saveas-")
+        self._database = sqlite3.connect(Path(self._directory.name) / "spool.sqlite", isolation_level=None)
+        self._problems: list[Problem] = []
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        # Nothing here outlives the run: no journal, no syncing.
+        for statement in (
+            "PRAGMA journal_mode = OFF",
+            "PRAGMA synchronous = OFF",
+            "PRAGMA cache_size = -16384",
+            "CREATE TABLE task (seq INTEGER PRIMARY KEY, target BLOB UNIQUE, data BLOB NOT NULL)",
+            "CREATE TABLE source (target BLOB PRIMARY KEY) WITHOUT ROWID",
+            "BEGIN",
+        ):
+            self._database.execute(statement)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._directory.cleanup()
+
+    async def fill(self, enumeration: Enumeration) -> None:
+        """Read all sources, and prove the plan.
+
+        Raises:
+            UsageError: Two tasks write one target, or a target is a source.
+        """
+        async for source, planned in enumeration.planned():
+            self._add_source(target_digest(ObjectRef(source.bucket, source.key)))
+            for item in planned:
+                if not self._add(item):
+                    enumeration.duplicates += 1
+            if len(self._problems) >= _MAX_PROBLEMS:
+                break
+        self._find_targets_that_are_sources()
+        if self._problems:
+            raise UsageError(self._problems[:_MAX_PROBLEMS])
+
+    async def tasks(self) -> AsyncIterator[Planned]:
+        """All tasks, in the order in which they were found."""
+        last = 0
+        query = "SELECT seq, target, data FROM task WHERE seq > ? ORDER BY seq LIMIT ?"
+        while rows := self._database.execute(query, (last, _PAGE)).fetchall():
+            last = rows[-1][0]
+            for _, target, data in rows:
+                yield _BAD.decode(data) if target is None else PlannedTask(_TASK.decode(data), target)
+
+    def _add_source(self, digest: bytes) -> None:
+        self._database.execute("INSERT OR IGNORE INTO source VALUES (?)", (digest,))
+
+    def _add(self, item: Planned) -> bool:
+        """Add a task; False if it was there."""
+        if isinstance(item, BadTask):
+            self._insert(None, _ENCODER.encode(item))
+            return True
+        task = item.task
+        for entry in self._guarded:
+            if task.target.bucket == entry.bucket and task.target.key.startswith(entry.prefix):
+                reason = (
+                    f"pipeline {task.pipeline!r} makes {task.target} of {task.source}, which lies below a source prefix"
+                )
+                mend = "choose a target outside the sources, or set `allow: [target-in-source]`"
+                self._problems.append(entry.place.problem(reason, mend))
+        if self._insert(item.digest, _ENCODER.encode(task)):
+            return True
+        other = self._task_of(item.digest)
+        if (other.source, other.pipeline, other.process) == (task.source, task.pipeline, task.process):
+            return False
+        self._problems.append(_collision(task, other))
+        return True
+
+    def _insert(self, digest: bytes | None, data: bytes) -> bool:
+        cursor = self._database.execute("INSERT OR IGNORE INTO task (target, data) VALUES (?, ?)", (digest, data))
+        self.count += cursor.rowcount
+        return bool(cursor.rowcount)
+
+    def _task_of(self, digest: bytes) -> Task:
+        (data,) = self._database.execute("SELECT data FROM task WHERE target = ?", (digest,)).fetchone()
+        return _TASK.decode(data)
+
+    def _find_targets_that_are_sources(self) -> None:
+        query = "SELECT data FROM task JOIN source USING (target) LIMIT ?"
+        for (data,) in self._database.execute(query, (_MAX_PROBLEMS,)).fetchall():
+            task = _TASK.decode(data)
+            same = task.source == task.target
+            what = "is its own source" if same else "is a source of this job, too"
+            reason = f"the target {task.target} of pipeline {task.pipeline!r} {what}"
+            self._problems.append(
+                Problem(reason, "choose a target outside the sources: a repeat would process the result")
+            )
+
+
+def _collision(task: Task, other: Task) -> Problem:
+    reason = (
+        f"two tasks write {task.target}: {other.source} by pipeline {other.pipeline!r}, "
+        f"and {task.source} by pipeline {task.pipeline!r}"
+    )
+    return Problem(reason, "tell them apart in the target's key, with {key}, {ext}, {pipeline} or {hash}")

@@ -1,0 +1,132 @@
+"""Reading the sources of a list or a CSV file, row by row."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from worker.batch.entry import OBJECT_COLUMNS, STANDARD_INPUT, CsvSource, ListSource
+from worker.batch.planner import BadSource
+from worker.batch.selection import SourceObject
+from worker.errors import UsageError
+from worker.oss.answer import normal_etag
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def rows_of_list(entry: ListSource) -> Iterator[SourceObject | BadSource]:
+    """The keys of a list, one a line. The end of a line is LF or CR LF; nothing else is stripped from a key.
+
+    Raises:
+        UsageError: The file cannot be opened.
+    """
+    with _opened(entry) as lines:
+        for number, line in enumerate(lines, 1):
+            place = f"{entry.path}:{number}"
+            data = line.removeprefix(_BOM) if number == 1 else line
+            try:
+                key = data.removesuffix(b"\n").removesuffix(b"\r").decode()
+            except UnicodeDecodeError:
+                yield BadSource(entry.bucket, "", place, "the line is not UTF-8 text")
+                continue
+            yield SourceObject(entry.bucket, key, place=place)
+
+
+def rows_of_csv(entry: CsvSource) -> Iterator[SourceObject | BadSource]:
+    """The rows of a CSV file, by its header or by the columns that the manifest gives.
+
+    Raises:
+        UsageError: The file cannot be opened, or its header lacks a column or names one twice.
+    """
+    with _opened(entry) as binary:
+        # Bytes that are not UTF-8 become lone surrogates, which the check of keys refuses for the one row.
+        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        reader = csv.reader(text, strict=True)
+        columns = header_columns(entry, reader) if entry.header else entry.columns or ()
+        while True:
+            place = f"{entry.path}:{reader.line_num + 1}"
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                yield BadSource(entry.bucket, "", place, f"the row is not CSV: {error}")
+                continue
+            if row is None:
+                return
+            yield _source(entry, columns, row, place)
+
+
+def read_header(entry: CsvSource) -> tuple[str, ...]:
+    """The columns of a CSV file with a header.
+
+    Raises:
+        UsageError: The file cannot be opened, or its header lacks a column or names one twice.
+    """
+    with _opened(entry) as binary:
+        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        return header_columns(entry, csv.reader(text, strict=True))
+
+
+def header_columns(entry: CsvSource, reader: Iterator[list[str]]) -> tuple[str, ...]:
+    """Read the first row as names of columns."""
+    try:
+        columns = tuple(next(reader, []))
+    except csv.Error as error:
+        raise UsageError(
+            entry.place.problem(f"the header of {entry.path} is not CSV: {error}", "mend the file")
+        ) from error
+    if not columns:
+        raise UsageError(entry.place.problem(f"{entry.path} is empty", "its first line names the columns"))
+    if "key" not in columns:
+        mend = "name the column of keys `key` in its first line, or give `columns: [key, ...]` for a file without one"
+        raise UsageError(entry.place.problem(f"{entry.path} has no column `key`", mend))
+    if len(set(columns)) < len(columns):
+        raise UsageError(entry.place.problem(f"{entry.path} names a column twice", "give each column its own name"))
+    return columns
+
+
+def _source(entry: CsvSource, columns: tuple[str, ...], row: list[str], place: str) -> SourceObject | BadSource:
+    if len(row) != len(columns):
+        return BadSource(
+            entry.bucket, "", place, f"the row has {len(row)} fields, the table has {len(columns)} columns"
+        )
+    fields = dict(zip(columns, row, strict=True))
+    bucket, key = fields.get("bucket") or entry.bucket, fields["key"]
+    size = fields.get("size", "")
+    if size and not (size.isascii() and size.isdigit()):
+        return BadSource(bucket, key, place, f"the size {size!r} is not a whole number of bytes")
+    extra = {name: value for name, value in fields.items() if name not in OBJECT_COLUMNS}
+    if any(not value.isascii() and not _is_text(value) for value in extra.values()):
+        return BadSource(bucket, key, place, "the row is not UTF-8 text")
+    return SourceObject(
+        bucket,
+        key,
+        etag=normal_etag(fields.get("etag", "")) or None,
+        size=int(size) if size else None,
+        row=extra,
+        place=place,
+    )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextmanager
+def _opened(entry: ListSource | CsvSource) -> Iterator[BinaryIO]:
+    if entry.path == STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(entry.path, "rb")  # noqa: SIM115, PTH123 - closed below; only the opening is guarded by this try
+    except OSError as error:
+        mend = "paths are relative to the manifest's own directory"
+        problem = entry.place.problem(f"{entry.path} cannot be read: {error.strerror}", mend)
+        raise UsageError(problem) from error
+    with file:
+        yield file

@@ -1,0 +1,116 @@
+"""The summary of a run: its counts, how it ended, and the sentence that says so."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from worker.errors import Exit
+
+OUTCOMES = {
+    Exit.OK: "complete",
+    Exit.UNEXPECTED: "unexpected_error",
+    Exit.FAILED: "failed",
+    Exit.STOPPED: "stopped",
+    Exit.UNFINISHED: "unfinished",
+    Exit.USAGE: "usage",
+    Exit.NOTHING_SELECTED: "nothing_selected",
+    Exit.RESULTS: "results_unwritable",
+    Exit.INTERRUPTED: "interrupted",
+    Exit.REFUSED: "refused",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What `run --json` prints and the summary file holds. Bytes are those of sources read and targets written.
+
+    planned = saved + already_saved + skipped + failed + not_attempted; `failed_before` is part of `failed`.
+    `started` and `ended` are ISO 8601 in UTC.
+    """
+
+    schema: int = 1
+    job: str
+    run: str
+    shard: str
+    proc: str
+    outcome: str
+    exit: int
+    endpoint: str
+    started: str
+    ended: str
+    enumeration: Literal["complete", "partial"]
+    listed: int
+    selected: int
+    not_selected: dict[str, int]
+    duplicates: int
+    planned: int
+    saved: int
+    already_saved: int
+    skipped: int
+    failed: int
+    failed_before: int
+    not_attempted: int
+    attempts: int
+    tries: dict[str, int]
+    source_bytes: int
+    target_bytes: int
+    manifest_digest: str
+    settings_digest: str
+    first_error: dict[str, object] | None
+    notes: list[str] = field(default_factory=list)
+    timeline: list[dict[str, object]] = field(default_factory=list)
+
+    def document(self) -> dict[str, object]:
+        """The summary as it is written."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a run is. `planned` counts what was enumerated so far; `total` is known once all was enumerated."""
+
+    planned: int
+    total: int | None
+    saved: int
+    already_saved: int
+    skipped: int
+    failed: int
+    elapsed_s: float
+
+    @property
+    def done(self) -> int:
+        """Tasks with an outcome."""
+        return self.saved + self.already_saved + self.skipped + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a run would do.
+
+    `outcomes` counts tasks by pipeline. `source_bytes` are those of the sources that would be read, without the
+    `unknown_sizes`. `requests` were sent for this forecast, by method. `hours` is what each limit alone would take, and
+    `binds` names the one that takes longest. `samples` are requests as they would be sent, before signing.
+    """
+
+    schema: int = 1
+    job: str
+    shard: str
+    endpoint: str
+    listed: int
+    selected: int
+    not_selected: dict[str, int]
+    duplicates: int
+    planned: int
+    outcomes: dict[str, dict[str, int]]
+    posts: int
+    source_bytes: int
+    unknown_sizes: int
+    hours: dict[str, float]
+    binds: str
+    requests: dict[str, int]
+    empty: list[str]
+    notes: list[str]
+    samples: list[dict[str, str]]
+
+    def document(self) -> dict[str, object]:
+        """The forecast as `--json` prints it."""
+        return asdict(self)

@@ -1,0 +1,16 @@
+"""Escaping for terminals and text logs: what came from outside cannot move the cursor or forge a line."""
+
+import re
+
+# C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of text around.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def escape(text: str) -> str:
+    r"""The text on one line, with everything that is not plainly visible written as `\xNN` or `\uNNNN`."""
+    return _UNSAFE.sub(_written_out, text)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"

@@ -1,0 +1,137 @@
+"""HTTP by aiohttp: a signed request goes out as it is, an answer comes back, trouble is named."""
+
+import ssl
+from collections.abc import Mapping
+from types import SimpleNamespace, TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from worker import __version__, settings
+from worker.oss.answer import Answer
+from worker.oss.endpoint import Endpoint, is_loopback
+from worker.oss.request import Request
+from worker.oss.verdict import Failure, failure
+
+_KIB = 1024
+_ANSWER_BYTES = 64 * _KIB
+_LISTING_BYTES = 8 * _KIB * _KIB
+
+
+class Transport:
+    """Sends signed requests to one endpoint over kept connections. Use as an async context manager.
+
+    Nothing is added that the signature does not know: no Content-Type, no cookies, no decoding of content, no
+    redirects; and the URL goes out as it was encoded, without the tidying that would turn `a/../b` into `b`.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, options: settings.Transport, timeout: settings.Timeout, connections: int
+    ) -> None:
+        self._endpoint = endpoint
+        self._options = options
+        self._timeout = timeout
+        self._connections = connections
+        self._proxies: dict[str, str | None] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_note_reuse)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=_tls(self._options.ca_file)),
+            timeout=aiohttp.ClientTimeout(total=self._timeout.total_s, sock_connect=self._timeout.connect_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("Content-Type", "Accept-Encoding", "Accept"),
+            headers={"User-Agent": f"oss-saveas/{__version__}"},
+            trace_configs=[trace],
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, request: Request) -> Answer | Failure:
+        """Send one signed request and read its answer, at most 64 KiB of it (a listing: 8 MiB)."""
+        if self._session is None:
+            message = "the transport is not open"
+            raise RuntimeError(message)
+        url = self._endpoint.url(request)
+        connection = SimpleNamespace(reused=False)
+        try:
+            async with self._session.request(
+                request.method,
+                URL(url, encoded=True),
+                headers=request.headers,
+                data=request.body or None,
+                allow_redirects=False,
+                proxy=self._proxy(url),
+                trace_request_ctx=connection,
+            ) as response:
+                body = await _read(response, _LISTING_BYTES if request.method == "GET" else _ANSWER_BYTES)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return _trouble(error, reused=connection.reused)
+        if body is None:
+            return failure("AnswerTooLarge", f"the answer to {request.method} is larger than any of its kind")
+        return Answer(response.status, headers, body)
+
+    def _proxy(self, url: str) -> str | None:
+        # aiohttp's trust_env would also take passwords from ~/.netrc and set them in place of our signature.
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if host not in self._proxies:
+            self._proxies[host] = _proxy_for(parts.scheme, host, self._options.proxy)
+        return self._proxies[host]
+
+
+async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: object) -> None:
+    context.trace_request_ctx.reused = True
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _proxy_for(scheme: str, host: str, setting: str) -> str | None:
+    if setting == "none" or is_loopback(host):
+        return None
+    if setting != "env":
+        return setting
+    proxies: Mapping[str, str] = getproxies()
+    return None if proxy_bypass(host) else proxies.get(scheme)
+
+
+def _trouble(error: Exception, *, reused: bool) -> Failure:
+    """Name what went wrong. The order matters: aiohttp's classes overlap."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+            code = "TlsFailed"
+        case aiohttp.ConnectionTimeoutError():
+            code = "ConnectTimeout"
+        case TimeoutError():
+            code = "Timeout"
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            code = "ConnectionFailed"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if reused:
+            # The server had closed an idle connection: this says nothing about the request.
+            code = "StaleConnection"
+        case _:
+            code = "ConnectionLost"
+    return failure(code, f"{type(error).__name__}: {error}".rstrip(": "))

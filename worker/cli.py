@@ -46,7 +46,6 @@ _TERMINATION_LOG = Path("/dev/termination-log")
 app = typer.Typer(
     name="oss-saveas",
     help="Process images on Alibaba Cloud OSS and save the results as new objects, by the million.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -24,7 +24,7 @@ from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.tally import Tally
 from worker.errors import Exit, ResultsError, WorkerError, foremost
 from worker.planning import Plan, plan_tasks, read_ledger
-from worker.results.writing import DirectoryLog, write_atomically
+from worker.results.writing import DirectoryLog, ensure_writable, write_atomically
 from worker.settings import Settings
 from worker.summary import OUTCOMES, Snapshot, Summary
 
@@ -61,7 +61,8 @@ async def run_job(
     """
     stop = Stop()
     directory = Path(settings.results) / manifest.job
-    with _signals(stop):
+    ensure_writable(directory / options.run)
+    with _stopping(stop, options.max_duration_s):
         async with connect(settings, environ, stop, options.parallelism) as connection:
             log(
                 "started, local run" if connection.is_local else "started",
@@ -82,10 +83,11 @@ async def run_job(
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the run; as process 1 of a container nobody else would."""
+def _stopping(stop: Stop, max_duration_s: float | None) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the run: for process 1 of a container nobody else does. So does the end of its time."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
+    timer = None if max_duration_s is None else loop.call_later(max_duration_s, stop.throw, Reason.DURATION)
     for number in numbers:
         loop.add_signal_handler(number, stop.throw, Reason.SIGNAL)
     try:
@@ -93,6 +95,8 @@ def _signals(stop: Stop) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+        if timer is not None:
+            timer.cancel()
 
 
 class _Run:
@@ -119,41 +123,34 @@ class _Run:
         self._started = connection.clock.stamp()
         self._sent = 0
         self._trouble: list[WorkerError] = []
-        self._complete = False
         shard = options.shard
         self._stem = f"{shard.index}-of-{shard.count}.{options.proc}"
         self._log = DirectoryLog(
             directory, self._stem, settings.results_patience_s, self._durable, time.monotonic, asyncio.sleep
         )
         self._recorder = Recorder(self._log.append, connection.clock, manifest.job, options.run, shard)
+        heads = 2 * connection.concurrency
+        decider = Decider(connection.sender, ledger, manifest.existing, redo=options.redo, heads=heads)
+        performer = Performer(connection.sender, decider, self._permit)
+        self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
 
     async def work(self, plan: Plan) -> None:
         """Take every task to its recorded result, or to where the run was stopped."""
-        decider = Decider(
-            self._connection.sender,
-            self._ledger,
-            self._manifest.existing,
-            redo=self._options.redo,
-            heads=2 * self._connection.concurrency,
-        )
-        performer = Performer(self._connection.sender, decider, self._permit)
-        scheduler: Scheduler[Task, Result | Needless] = Scheduler(
-            performer.perform, self._record, self._log.ready, self._stop
-        )
-        if self._options.max_duration_s is not None:
-            remaining = self._options.max_duration_s - (time.monotonic() - self._began_s)
-            asyncio.get_running_loop().call_later(max(0.0, remaining), self._stop.throw, Reason.DURATION)
         writer = asyncio.create_task(self._log.write(), name="results log")
         writer.add_done_callback(self._writer_ended)
         try:
             async with aclosing(self._counted(plan)) as tasks:
-                await scheduler.run(tasks, self._connection.concurrency, self._settings.shutdown.grace_s)
+                grace_s = self._settings.shutdown.grace_s
+                await self._scheduler.run(tasks, self._connection.concurrency, grace_s)
         finally:
             self._log.close()
             await asyncio.wait([writer])
         if (error := writer.exception()) is not None and error not in self._trouble:
             raise error
-        self._complete = scheduler.complete and not self._trouble
+
+    @property
+    def _complete(self) -> bool:
+        return self._scheduler.complete and not self._trouble
 
     def finish(self, plan: Plan | None) -> Summary:
         """Decide how the run ended, and write its summary beside its lines."""
@@ -188,7 +185,8 @@ class _Run:
 
     def _permit(self) -> None:
         if self._options.limit is not None and self._sent >= self._options.limit:
-            self._stop.throw(Reason.LIMIT)
+            # Not a stop: what was sent before waits for its turn, and is finished.
+            self._scheduler.close()
             raise Cut
         self._sent += 1
 
@@ -216,17 +214,17 @@ class _Run:
         tally, stopped = self._tally, self._stop.reason
         codes = [error.exit_code for error in self._trouble]
         undone = not self._complete or tally.not_attempted > 0
-        if tally.refused(ended=True):
+        if stopped is Reason.ACCESS or tally.refused(ended=True):
             codes.append(Exit.REFUSED)
         if stopped is Reason.SIGNAL and undone:
             codes.append(Exit.INTERRUPTED)
-        if stopped in (Reason.DURATION, Reason.LIMIT) and undone:
+        if (stopped is Reason.DURATION or self._scheduler.closed) and undone:
             codes.append(Exit.UNFINISHED)
         if plan is not None and plan.enumeration.empty:
             codes.append(Exit.NOTHING_SELECTED)
         if tally.failed > self._settings.failure.accept:
             codes.append(Exit.FAILED)
-        if undone and stopped is None:
+        if undone and stopped is None and not self._scheduler.closed:
             # The counts do not add up: nobody may take this run for complete.
             codes.append(Exit.UNEXPECTED)
         return foremost(codes)

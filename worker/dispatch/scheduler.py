@@ -15,7 +15,8 @@ class Scheduler(Generic[T, R]):
     """Keeps at most `concurrency` tasks alive, each from its arrival to its recorded result.
 
     `ready` is waited for before a task is taken (the results log may be behind). `record` is called in the same step of
-    the event loop in which a result becomes known: nothing can come between.
+    the event loop in which a result becomes known: nothing can come between. `complete`: the stream has ended;
+    `closed`: no more was to be taken from it.
     """
 
     def __init__(
@@ -30,7 +31,12 @@ class Scheduler(Generic[T, R]):
         self._ready = ready
         self._stop = stop
         self._turn = asyncio.Lock()
+        self.closed = False
         self.complete = False
+
+    def close(self) -> None:
+        """Take no more tasks; those that were taken are finished."""
+        self.closed = True
 
     async def run(self, tasks: AsyncIterator[T], concurrency: int, grace_s: float) -> None:
         """Work until the stream ends, or until a stop is thrown and what was on its way has come back.
@@ -78,6 +84,8 @@ class Scheduler(Generic[T, R]):
         with self._stop.cuts():
             await self._ready()
             async with self._turn:
-                task = None if self.complete else await anext(tasks, None)
+                if self.closed or self.complete:
+                    return None
+                task = await anext(tasks, None)
                 self.complete = task is None
                 return task

@@ -45,10 +45,13 @@ class Outcome(Generic[T]):
 
 @dataclass(slots=True)
 class _Attempts:
-    """What has been tried for one request, and the decision whether to try again."""
+    """What has been tried for one request, and the decision whether to try again.
+
+    `began_s` is when the first attempt was granted: waiting for the throttle is nobody's fault.
+    """
 
     policy: RetryPolicy
-    began_s: float
+    began_s: float = 0.0
     made: int = 0
     counted: int = 0
     uncounted: int = 0
@@ -121,7 +124,7 @@ class Sender:
         Raises:
             Cut: The run was stopped while this request waited for its turn.
         """
-        attempts = _Attempts(self._policy, self._clock.monotonic())
+        attempts = _Attempts(self._policy)
 
         async def attempt() -> T | Failure:
             return await self._attempt(request, judge, lane, source_bytes, attempts)
@@ -170,6 +173,8 @@ class Sender:
     ) -> T | Failure:
         with self._stop.cuts():
             await self._throttle.acquire(lane, source_bytes)
+        if not attempts.made:
+            attempts.began_s = self._clock.monotonic()
         attempts.made += 1
         # Signed after the wait: a signature ages, and a retry may have corrected the clock.
         answer = await self._send(self._sign(request, self._clock.now()))

@@ -15,7 +15,6 @@ class Reason(StrEnum):
 
     SIGNAL = "signal"
     DURATION = "max-duration"
-    LIMIT = "limit"
     SOURCES = "sources"
     RESULTS = "results"
     ACCESS = "access"

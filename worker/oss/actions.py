@@ -154,6 +154,7 @@ _SPECS = (
         "quality",
         _integer("q", 1, 100, "0040-00000309"),
         _integer("Q", 1, 100, "0040-00000308"),
+        _integer(BARE, 1, 100, "0040-00000310"),  # recorded for `quality,q_80,image/resize`: image is no number
         required=("q", "Q"),
         missing_ec="0040-00000307",
     ),

@@ -1,8 +1,6 @@
 """Answers of OSS as values, and what the bodies of the operations say."""
 
 import base64
-import binascii
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError  # types only: parsing is defusedxml's
 
+import msgspec
 from defusedxml import DefusedXmlException, ElementTree
 
 from worker.oss.refusal import Refusal
@@ -81,7 +80,7 @@ def parse_http_date(text: str) -> datetime | None:
     """An RFC 1123 date in UTC, None where it is not one."""
     try:
         return _in_utc(parsedate_to_datetime(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -89,7 +88,7 @@ def parse_timestamp(text: str) -> datetime | None:
     """An ISO 8601 timestamp such as `2020-05-18T05:45:43.000Z` in UTC, None where it is not one."""
     try:
         return _in_utc(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -121,7 +120,7 @@ def parse_processed(answer: Answer) -> Processed:
         UnreadableAnswerError: It is not the documented JSON object.
     """
     try:
-        fields = json.loads(answer.body)
+        fields = msgspec.json.decode(answer.body)
         bucket, key, status = fields["bucket"], fields["object"], fields["status"]
         size = fields.get("fileSize")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -187,7 +186,7 @@ def _listed(element: Element, key: str) -> ListedObject:
 def _root(body: bytes, name: str) -> Element:
     try:
         root: Element = ElementTree.fromstring(body)
-    except (ParseError, DefusedXmlException, ValueError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         message = f"not XML: {body[:80]!r}"
         raise UnreadableAnswerError(message) from error
     if root.tag.rpartition("}")[2] != name:
@@ -203,13 +202,13 @@ def _text(element: Element, name: str) -> str:
 def _header_body(answer: Answer) -> bytes:
     try:
         return base64.b64decode(answer.headers.get("x-oss-err", ""))
-    except binascii.Error:
+    except ValueError:
         return b""
 
 
 def _json_fields(body: bytes) -> dict[str, str]:
     try:
-        document = json.loads(body)
+        document = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return {}
     # Some operations wrap the fields as the XML does.
@@ -224,6 +223,6 @@ def _strings(document: dict[str, object]) -> Iterator[tuple[str, str]]:
 def _xml_fields(body: bytes) -> dict[str, str]:
     try:
         root: Element = ElementTree.fromstring(body)
-    except (ParseError, DefusedXmlException, ValueError):
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
         return {}
     return {element.tag: element.text or "" for element in root}

@@ -1,12 +1,18 @@
 """Endpoints: how a request is addressed to a host, and its URL."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from worker.oss.encoding import percent
 from worker.oss.request import Request
+
+
+_ONLY = "it has a scheme, a host and perhaps a port, nothing else"
+# A host as it goes over the wire: other letters have to be written in their xn-- form. '_' is found in private networks.
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII)
 
 
 class Addressing(StrEnum):
@@ -47,6 +53,9 @@ def parse_endpoint(url: str, addressing: Addressing | None = None) -> Endpoint:
     Raises:
         ValueError: It is not an http or https URL of a bare host, with the reason.
     """
+    if "@" in url:  # before anything else, for an error of urlsplit may show the password
+        message = _ONLY
+        raise ValueError(message)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -59,8 +68,11 @@ def parse_endpoint(url: str, addressing: Addressing | None = None) -> Endpoint:
     if not host:
         message = "it names a host"
         raise ValueError(message)
-    if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
-        message = "it has a scheme, a host and perhaps a port, nothing else"
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        message = _ONLY
+        raise ValueError(message)
+    if not (_is_ip(host) or _HOST.fullmatch(host)) or port == 0:
+        message = f"{parts.netloc!r} is no host"
         raise ValueError(message)
     shown = f"[{host}]" if ":" in host else host
     authority = f"{shown}:{port}" if port else shown

@@ -1,6 +1,6 @@
 """A request to OSS as a value, and a builder for each operation the worker uses."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from worker.oss.names import ObjectRef
 from worker.oss.process import PARAMETER
@@ -10,14 +10,15 @@ from worker.oss.process import PARAMETER
 class Request:
     """One request, before addressing: key and query are decoded text, header names are lower-case.
 
-    An empty key means the bucket itself, an empty bucket the service. `body` is sent as it is.
+    An empty key means the bucket itself, an empty bucket the service. `body` is sent as it is. The repr leaves out
+    where a signature or a security token may stand.
     """
 
     method: str
     bucket: str = ""
     key: str = ""
-    query: tuple[tuple[str, str], ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = b""
 
     def with_headers(self, *headers: tuple[str, str]) -> "Request":

@@ -17,6 +17,7 @@ from worker.oss.request import Request
 
 V4 = "OSS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
+_BLANK = " \t"  # what HTTP drops around the value of a header (RFC 9110, 5.5), and nothing else
 MAX_EXPIRES_S = 604_800  # of a V4 presigned URL; more is EC 0002-00000232
 
 # Sub-resources and overrides that take part in a V1 signature, beside every `x-oss-*` parameter.
@@ -27,10 +28,10 @@ V1_SIGNED = frozenset(
     link live location logging metaQuery objectInfo objectMeta partNumber policy position publicAccessBlock qos
     qosInfo qosRequester redundancyTransition referer regionList replication replicationLocation
     replicationProgress requestPayment requesterQosInfo resourceGroup resourcePool resourcePoolBuckets
-    resourcePoolInfo response-cache-control response-content-disposition response-content-encoding response-
-    content-language response-content-type response-expires restore security-token sequential startTime stat
-    status style styleName symlink tagging transferAcceleration uploadId uploads versionId versioning versions vod
-    website worm wormExtend wormId
+    resourcePoolInfo response-cache-control response-content-disposition response-content-encoding
+    response-content-language response-content-type response-expires restore security-token sequential startTime
+    stat status style styleName symlink tagging transferAcceleration uploadId uploads versionId versioning versions
+    vod website worm wormExtend wormId
     """.split()  # noqa: SIM905 - a list of ninety names is read as words, not as literals
 )
 
@@ -135,7 +136,7 @@ def v4_canonical_request(request: Request, additional_headers: Sequence[str] = (
     query = "&".join(f"{name}={value}" if value else name for name, value in pairs)
     additional = {name.lower() for name in additional_headers}
     headers = "".join(
-        f"{name}:{value.strip()}\n"
+        f"{name}:{value.strip(_BLANK)}\n"
         for name, value in sorted(request.headers)
         if name in ("content-type", "content-md5") or name.startswith("x-oss-") or name in additional
     )
@@ -156,7 +157,7 @@ def v1_string_to_sign(request: Request, *, date: str) -> str:
     """What a V1 signature signs. The key is not percent-encoded, values of the query are decoded."""
     headers = dict(request.headers)
     oss_headers = "".join(
-        f"{name}:{value.strip()}\n" for name, value in sorted(request.headers) if name.startswith("x-oss-")
+        f"{name}:{value.strip(_BLANK)}\n" for name, value in sorted(request.headers) if name.startswith("x-oss-")
     )
     signed = sorted(pair for pair in request.query if pair[0] in V1_SIGNED or pair[0].startswith("x-oss-"))
     query = "&".join(f"{name}={value}" if value else name for name, value in signed)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -196,6 +197,21 @@ def write_atomically(path: Path, data: bytes) -> None:
         sync_directory(path.parent)
     except OSError as error:
         message = f"results cannot be written: {path}: {error.strerror or error}"
+        raise ResultsError(message) from error
+
+
+def ensure_writable(directory: Path) -> None:
+    """Make the directory of a run and write into it: told before the first request, not after the first result.
+
+    Raises:
+        ResultsError: It cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(b"\n")
+    except OSError as error:
+        message = f"results cannot be written: {directory}: {error.strerror or error}"
         raise ResultsError(message) from error
 
 

@@ -179,10 +179,12 @@ def serve(
     )
 
     async def serve_until_signal() -> None:
-        ended = asyncio.Event()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        await serve_local_oss(options, ready=lambda url: print(f"listening on {url}", flush=True), until=ended.wait())
+            loop.add_signal_handler(number, ended.set)
+        # A task, not a coroutine, which would be left without anybody who awaits it where serving fails.
+        until = loop.create_task(ended.wait())
+        await serve_local_oss(options, ready=lambda url: print(f"listening on {url}", flush=True), until=until)
 
     uvloop.run(serve_until_signal())
     return Exit.OK

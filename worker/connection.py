@@ -1,6 +1,7 @@
 """The connection: endpoint, credentials, throttle and transport, wired into the one sender of a run."""
 
 import asyncio
+import logging
 import random
 import time
 from collections import Counter
@@ -8,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from worker.credentials.environment import credentials_from
 from worker.dispatch.clock import ServiceClock
-from worker.dispatch.sender import RetryPolicy, Sender
+from worker.dispatch.sender import RetryPolicy, Sender, Tell
 from worker.dispatch.stopping import Stop
 from worker.dispatch.throttle import Throttle
 from worker.local import local_oss
@@ -25,6 +27,13 @@ from worker.transport import Transport
 
 # Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
 _CONTROL_CONNECTIONS = 4
+
+
+class Log(Protocol):
+    """Writes a line of the log: a message, a level of `logging`, and fields."""
+
+    def __call__(self, message: str, level: int = ..., **fields: object) -> None:
+        """Write the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,12 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    settings: Settings, environ: Mapping[str, str], stop: Stop, parallelism: int
+    settings: Settings, environ: Mapping[str, str], stop: Stop, parallelism: int, log: Log
 ) -> AsyncIterator[Connection]:
     """Open the connection; with `endpoint: local` that starts the local OSS.
 
-    `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down.
+    `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down. `log` hears of
+    attempts that fail and are made again: the first of each code as a warning.
 
     Raises:
         UsageError: There are no credentials, or the local OSS does not start.
@@ -96,9 +106,30 @@ async def connect(
             clock=clock,
             stop=stop,
             rng=random.Random(),  # noqa: S311 - jitter is no secret
+            tell=_teller(log),
         )
         shown = f"local ({url})" if is_local else url
         yield Connection(sender, clock, stop, shown, is_local, source, concurrency, requests)
+
+
+def _teller(log: Log) -> Tell:
+    known: set[str] = set()
+
+    def tell(request: Request, failure: Failure) -> None:
+        level = logging.DEBUG if failure.code in known else logging.WARNING
+        known.add(failure.code)
+        log(
+            "attempt failed, will be made again",
+            level,
+            method=request.method,
+            bucket=request.bucket,
+            key=request.key,
+            code=failure.code,
+            error=failure.message,
+            request_id=failure.request_id,
+        )
+
+    return tell
 
 
 def _signer(credentials: Credentials, settings: Settings) -> Callable[[Request, datetime], Request]:

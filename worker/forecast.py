@@ -1,7 +1,7 @@
 """The forecast of a run, which the command `plan` shows: every decision of a run, without a single POST."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from worker.batch.manifest import Manifest
 from worker.batch.planner import PlannedTask
 from worker.batch.task import Shard, Task
-from worker.connection import Connection, connect
+from worker.connection import Connection, Log, connect
 from worker.dispatch.decider import Decider, Needless, Result, ToSend
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Stop
@@ -27,7 +27,7 @@ Decision = ToSend | Result | Needless
 
 
 async def forecast(
-    manifest: Manifest, settings: Settings, shard: Shard, environ: Mapping[str, str], warn: Callable[[str], None]
+    manifest: Manifest, settings: Settings, shard: Shard, environ: Mapping[str, str], log: Log
 ) -> Forecast:
     """Go through all decisions of a run; asks the service with GET and HEAD only.
 
@@ -35,8 +35,8 @@ async def forecast(
         WorkerError: A proof fails, the sources cannot be read, or the service refuses.
     """
     stop = Stop()
-    async with connect(settings, environ, stop, parallelism=1) as connection:
-        ledger = await read_ledger(Path(settings.results) / manifest.job, shard, warn)
+    async with connect(settings, environ, stop, parallelism=1, log=log) as connection:
+        ledger = await read_ledger(Path(settings.results) / manifest.job, shard, log)
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, manifest.existing, redo=False, heads=heads)
 

@@ -70,7 +70,8 @@ async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection:
         for pipeline in manifest.pipelines:
             if pipeline.target_bucket:
                 places.setdefault(pipeline.target_bucket, pipeline.place)
-    return await first_contact(connection.sender, places, Expectation(settings.region, connection.is_local))
+    expected = Expectation(connection.endpoint, settings.region, connection.is_local)
+    return await first_contact(connection.sender, places, expected)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.planner import PlannedTask
 from worker.batch.record import Record, Status, timestamp
 from worker.batch.task import Shard, Task
-from worker.connection import Connection, connect
+from worker.connection import Connection, Log, connect
 from worker.dispatch.decider import Decider, Needless, Result
 from worker.dispatch.performer import Performer
 from worker.dispatch.recorder import Recorder, bad_row_message
@@ -29,7 +29,6 @@ from worker.settings import Settings
 from worker.summary import OUTCOMES, Snapshot, Summary
 
 Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
-Log = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ async def run_job(
     directory = Path(settings.results) / manifest.job
     ensure_writable(directory / options.run)
     with _stopping(stop, options.max_duration_s):
-        async with connect(settings, environ, stop, options.parallelism) as connection:
+        async with connect(settings, environ, stop, options.parallelism, log) as connection:
             log(
                 "started, local run" if connection.is_local else "started",
                 job=manifest.job,

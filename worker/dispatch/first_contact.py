@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from worker.batch.document import Place
 from worker.dispatch.sender import Sender
-from worker.errors import AccessError, Problem, UsageError
+from worker.errors import AccessError, Problem, StoppedError, UsageError
 from worker.oss.answer import Answer, BucketInfo, UnreadableAnswerError, parse_bucket_info
-from worker.oss.codes import CODES, CREDENTIAL_CODES
+from worker.oss.codes import CODES, CREDENTIAL_CODES, Remedy
 from worker.oss.request import bucket_info
 from worker.oss.verdict import Failure, failure, judge_error
 
@@ -18,6 +18,7 @@ _OTHER_ENDPOINT = "must be addressed using the specified endpoint"
 class Expectation:
     """What the settings say of where the buckets are. `region` is like `cn-hangzhou`; `local`: it is our local OSS."""
 
+    endpoint: str
     region: str
     local: bool
 
@@ -28,6 +29,7 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
     Raises:
         UsageError: A bucket does not exist, or is elsewhere.
         AccessError: The credentials are refused.
+        StoppedError: Nobody answers at the endpoint.
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -38,6 +40,9 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
             if verdict.code in CREDENTIAL_CODES:
                 message = f"{verdict.code}: {verdict.message}\n    mend: {CODES[verdict.code].mend}"
                 raise AccessError(message)
+            if verdict.remedy is Remedy.WAIT and not verdict.http:
+                message = f"cannot reach {expected.endpoint}: {verdict.message}\n    mend: {CODES[verdict.code].mend}"
+                raise StoppedError(message)
             problem = _problem(bucket, place, verdict, expected)
             if problem is None:
                 notes.append(f"bucket {bucket}: GetBucketInfo answered {verdict.code}; going on without knowing")

@@ -20,6 +20,7 @@ from worker.oss.verdict import Failure
 T = TypeVar("T")
 Sign = Callable[[Request, datetime], Request]
 Send = Callable[[Request], Awaitable[Answer | Failure]]
+Tell = Callable[[Request, Failure], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ class _Attempts:
 
 
 class Sender:
-    """Sends requests of all kinds, on two lanes of one throttle. `rng` makes the jitter."""
+    """Sends requests of all kinds, on two lanes of one throttle.
+
+    `rng` makes the jitter; `tell` hears of every attempt that failed and will be made again.
+    """
 
     def __init__(
         self,
@@ -103,6 +107,7 @@ class Sender:
         stop: Stop,
         *,
         rng: random.Random,
+        tell: Tell,
     ) -> None:
         self._send = send
         self._sign = sign
@@ -111,6 +116,7 @@ class Sender:
         self._clock = clock
         self._stop = stop
         self._rng = rng
+        self._tell = tell
 
     async def call(
         self,
@@ -131,14 +137,14 @@ class Sender:
 
         # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
         verdict = await attempt()
-        if self._wants_another(verdict, attempts):
-            verdict = await self._again(attempt, verdict, attempts)
+        if self._wants_another(request, verdict, attempts):
+            verdict = await self._again(request, attempt, verdict, attempts)
         return Outcome(
             verdict, attempts.made, dict(attempts.tries), attempts.touched, self._clock.monotonic() - attempts.began_s
         )
 
     async def _again(
-        self, attempt: Callable[[], Awaitable[T | Failure]], first: T | Failure, attempts: _Attempts
+        self, request: Request, attempt: Callable[[], Awaitable[T | Failure]], first: T | Failure, attempts: _Attempts
     ) -> T | Failure:
         def wait_s(verdict: T | Failure) -> float:
             if not isinstance(verdict, Failure):
@@ -156,12 +162,15 @@ class Sender:
         retrying = AsyncRetrying(
             sleep=sleep,
             wait=wait_after,
-            retry=retry_if_result(lambda verdict: self._wants_another(verdict, attempts)),
+            retry=retry_if_result(lambda verdict: self._wants_another(request, verdict, attempts)),
         )
         return await retrying(attempt)
 
-    def _wants_another(self, verdict: object, attempts: _Attempts) -> bool:
-        return isinstance(verdict, Failure) and attempts.call_for_another(verdict, self._clock.monotonic())
+    def _wants_another(self, request: Request, verdict: object, attempts: _Attempts) -> bool:
+        if not isinstance(verdict, Failure) or not attempts.call_for_another(verdict, self._clock.monotonic()):
+            return False
+        self._tell(request, verdict)
+        return True
 
     async def _attempt(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import assert_never
 
 from worker.oss.encoding import from_base64, to_base64
 from worker.oss.process import Action, Image, parse
@@ -67,6 +68,8 @@ class Parameter:
                 return _decoded(value) in self.choices
             case Kind.TEXT | Kind.OBJECT:
                 return bool(_decoded(value))
+            case _:
+                assert_never(self.kind)
 
     @property
     def expected(self) -> str:
@@ -82,6 +85,8 @@ class Parameter:
                 return "a text that is not empty"
             case Kind.OBJECT:
                 return "the key of an image in the same bucket"
+            case _:
+                assert_never(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The two encodings of the wire: percent-encoding of URLs and URL-safe base64 of process values."""
 
 import base64
-import binascii
 from urllib.parse import quote
 
 _TO_URL_SAFE = str.maketrans("+/", "-_")
@@ -27,6 +26,6 @@ def from_base64(value: str) -> str:
     padded = stripped + "=" * (-len(stripped) % 4)
     try:
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, UnicodeEncodeError) as error:
+    except ValueError as error:  # binascii.Error and those of Unicode, too
         message = "not base64 of UTF-8 text"
         raise ValueError(message) from error

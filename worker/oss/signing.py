@@ -32,7 +32,7 @@ V1_SIGNED = frozenset(
     response-content-language response-content-type response-expires restore security-token sequential startTime
     stat status style styleName symlink tagging transferAcceleration uploadId uploads versionId versioning versions
     vod website worm wormExtend wormId
-    """.split()  # noqa: SIM905 - a list of ninety names is read as words, not as literals
+    """.split()  # noqa: SIM905 - a list of seventy names is read as words, not as literals
 )
 
 

@@ -2,7 +2,7 @@
 
 from worker.summary import Forecast
 from worker.telemetry.escape import escape
-from worker.telemetry.table import counts, size, table
+from worker.telemetry.table import counts, size, span, table
 
 
 def describe_forecast(forecast: Forecast) -> str:
@@ -25,7 +25,7 @@ def describe_forecast(forecast: Forecast) -> str:
     unknown = f"; {forecast.unknown_sizes} sizes unknown" if forecast.unknown_sizes else ""
     rows.append(("would send", f"{forecast.posts} POSTs for {size(forecast.source_bytes)} of sources{unknown}"))
     rows += [
-        (f"  at {limit}", f"{hours:g} hours" + ("  (binds)" if limit == forecast.binds and forecast.posts else ""))
+        (f"  at {limit}", span(hours) + ("  (binds)" if limit == forecast.binds and forecast.posts else ""))
         for limit, hours in forecast.hours.items()
     ]
     sent = {"POST": 0} | forecast.requests

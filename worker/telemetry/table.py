@@ -27,6 +27,14 @@ def size(count: float) -> str:
     return f"{count:.3g} {_UNITS[-1]}"
 
 
+def span(hours: float) -> str:
+    """A length of time in the unit that suits it."""
+    if hours >= 1:
+        return f"{hours:.3g} hours"
+    minutes = 60 * hours
+    return f"{minutes:.3g} minutes" if minutes >= 1 else f"{60 * minutes:.3g} seconds"
+
+
 def counts(pairs: Iterable[tuple[str, int]]) -> str:
     """Names with their counts, such as `3 filtered, 1 empty`."""
     return ", ".join(f"{count} {name}" for name, count in pairs if count)

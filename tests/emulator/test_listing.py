@@ -1,0 +1,193 @@
+"""ListObjectsV2: every parameter, against a plain model of what a page is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import unquote
+from xml.etree.ElementTree import Element
+
+import pytest
+from defusedxml import ElementTree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.emulator.client import Client
+from worker.emulator.folder_store import FolderStore
+from worker.emulator.memory_store import MemoryStore
+from worker.emulator.operations.listing import page_of
+from worker.emulator.store import Store, StoredObject, put
+
+KEYS = st.lists(st.text("ab/-", min_size=1, max_size=6).filter(lambda key: key[0] != "/"), max_size=25, unique=True)
+
+
+def model(keys: Sequence[str], prefix: str, delimiter: str, start: str) -> list[str]:
+    """What a listing without pages holds: objects and common prefixes, told apart by `|`."""
+    entries = []
+    for key in sorted(keys, key=str.encode):
+        if not key.startswith(prefix) or key.encode() <= start.encode():
+            continue
+        end = key.find(delimiter, len(prefix)) if delimiter else -1
+        entry = f"|{key[: end + len(delimiter)]}" if end >= 0 else key
+        if entry not in entries:
+            entries.append(entry)
+    return entries
+
+
+def filled(store: Store, keys: Sequence[str]) -> Store:
+    store.make_bucket("bucket")
+    for key in keys:
+        put(store, "bucket", key, b"")
+    return store
+
+
+@settings(max_examples=120)
+@given(
+    keys=KEYS,
+    prefix=st.sampled_from(["", "a", "a/", "b-", "a/b"]),
+    delimiter=st.sampled_from(["", "/", "-", "ab", "b/"]),
+    start=st.sampled_from(["", "a", "a/", "a/b", "b"]),
+    limit=st.integers(1, 4),
+    on_disk=st.booleans(),
+)
+def test_pages_together_are_the_whole_listing(
+    keys: list[str], prefix: str, delimiter: str, start: str, limit: int, on_disk: bool
+) -> None:
+    with TemporaryDirectory() as directory:
+        store = filled(FolderStore(Path(directory)) if on_disk else MemoryStore(), keys)
+        found: list[str] = []
+        following: bytes | None = start.encode() + b"\0" if start else b""
+        while following is not None:
+            page = page_of(store, "bucket", prefix=prefix, delimiter=delimiter, start=following, limit=limit)
+            assert len(page.entries) <= limit
+            assert page.following is None or len(page.entries) == limit
+            found += [entry.key if isinstance(entry, StoredObject) else f"|{entry}" for entry in page.entries]
+            following = page.following
+        assert found == model(keys, prefix, delimiter, start)
+
+
+async def listing(client: Client, *query: tuple[str, str]) -> Element:
+    answer = await client.get("photos", "", ("list-type", "2"), *query)
+    assert answer.status == 200, answer.body
+    return ElementTree.fromstring(answer.body)
+
+
+def texts(root: Element, path: str) -> list[str]:
+    return [element.text or "" for element in root.findall(path)]
+
+
+async def test_a_listing_says_all_that_is_documented(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "a/1.jpg", b"12345")
+    put(store, "photos", "a/2.jpg", b"")
+    put(store, "photos", "b.jpg", b"")
+    root = await listing(client, ("prefix", "a"), ("delimiter", "."), ("start-after", "a/"), ("fetch-owner", "true"))
+    assert {child.tag for child in root} == {
+        *("Name", "Prefix", "StartAfter", "MaxKeys", "Delimiter", "IsTruncated", "KeyCount", "CommonPrefixes")
+    }
+    assert texts(root, "CommonPrefixes/Prefix") == ["a/1.", "a/2."]
+    assert texts(root, "KeyCount") == ["2"]
+    root = await listing(client, ("max-keys", "1"), ("fetch-owner", "true"))
+    assert {child.tag for child in root.findall("Contents/*")} == {
+        *("Key", "LastModified", "ETag", "Type", "Size", "StorageClass", "Owner")
+    }
+    assert texts(root, "Contents/ETag") == ['"827CCB0EEA8A706C4C34A16891F84E7B"']
+    assert texts(root, "Contents/Size") == ["5"]
+    assert texts(root, "Contents/LastModified") == ["2026-11-23T08:30:00.000Z"]
+    assert texts(root, "IsTruncated") == ["true"]
+
+
+async def test_the_token_goes_on_where_the_page_ended(client: Client, store: MemoryStore) -> None:
+    keys = sorted((f"照片 {index}+&.jpg" for index in range(7)), key=str.encode)
+    for key in keys:
+        put(store, "photos", key, b"")
+    found, token = [], ""
+    while True:
+        query = [("max-keys", "3"), ("encoding-type", "url")]
+        root = await listing(client, *query, *([("continuation-token", token)] if token else []))
+        found += [unquote(key) for key in texts(root, "Contents/Key")]
+        assert texts(root, "ContinuationToken") == ([token] if token else [])
+        (token,) = texts(root, "NextContinuationToken") or [""]
+        if not token:
+            break
+    assert found == keys
+
+
+async def test_start_after_is_not_listed_itself(client: Client, store: MemoryStore) -> None:
+    for key in ("a", "a\x01", "b"):
+        put(store, "photos", key, b"")
+    root = await listing(client, ("start-after", "a"), ("encoding-type", "url"))
+    assert texts(root, "Contents/Key") == ["a%01", "b"]
+
+
+async def test_without_max_keys_a_page_has_a_hundred(client: Client, store: MemoryStore) -> None:
+    for index in range(101):
+        put(store, "photos", f"{index}", b"")
+    root = await listing(client)
+    assert len(texts(root, "Contents/Key")) == 100
+    assert texts(root, "MaxKeys") == ["100"]
+
+
+async def test_encoded_listings_encode_all_that_holds_keys(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "é/a\x01b.jpg", b"")
+    put(store, "photos", "é/a&/c", b"")
+    query = (("encoding-type", "url"), ("prefix", "é/"), ("delimiter", "/"), ("start-after", "é/a"))
+    root = await listing(client, *query)
+    assert texts(root, "EncodingType") == ["url"]
+    assert texts(root, "Prefix") == ["%C3%A9%2F"]
+    assert texts(root, "Delimiter") == ["%2F"]
+    assert texts(root, "StartAfter") == ["%C3%A9%2Fa"]
+    assert texts(root, "Contents/Key") == ["%C3%A9%2Fa%01b.jpg"]
+    assert texts(root, "CommonPrefixes/Prefix") == ["%C3%A9%2Fa%26%2F"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("max-keys", value) for value in ("0", "1001", "-1", "x", "1.5", "²")),
+        ("encoding-type", "base64"),
+        ("continuation-token", "!"),
+    ],
+)
+async def test_bad_arguments_are_refused_by_name(client: Client, name: str, value: str) -> None:
+    answer = await client.get("photos", "", ("list-type", "2"), (name, value))
+    assert answer.status == 400
+    assert ElementTree.fromstring(answer.body).findtext("Code") == "InvalidArgument"
+    assert ElementTree.fromstring(answer.body).findtext("ArgumentName") == name
+
+
+async def test_a_key_that_xml_cannot_hold_is_never_listed_as_another(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "a\x01b", b"")
+    answer = await client.get("photos", "", ("list-type", "2"))
+    assert b"<Key>a&#x1;b</Key>" in answer.body
+    with pytest.raises(ElementTree.ParseError):
+        ElementTree.fromstring(answer.body)
+
+
+async def test_buckets_are_listed_by_name_and_page(client: Client, store: MemoryStore) -> None:
+    for name in ("renditions", "archive", "photos-2"):
+        store.make_bucket(name)
+    root = ElementTree.fromstring((await client.get("")).body)
+    assert texts(root, "Buckets/Bucket/Name") == ["archive", "photos", "photos-2", "renditions"]
+    assert texts(root, "IsTruncated") == ["false"]
+    root = ElementTree.fromstring((await client.get("", "", ("prefix", "photos"), ("max-keys", "1"))).body)
+    assert texts(root, "Buckets/Bucket/Name") == ["photos"]
+    assert texts(root, "NextMarker") == ["photos"]
+    root = ElementTree.fromstring((await client.get("", "", ("prefix", "photos"), ("marker", "photos"))).body)
+    assert texts(root, "Buckets/Bucket/Name") == ["photos-2"]
+
+
+async def test_a_bucket_says_where_it_is(client: Client) -> None:
+    root = ElementTree.fromstring((await client.get("photos", "", ("bucketInfo", ""))).body)
+    assert texts(root, "Bucket/Location") == ["oss-cn-hangzhou"]
+    assert texts(root, "Bucket/ExtranetEndpoint") == ["oss-cn-hangzhou.aliyuncs.com"]
+    assert texts(root, "Bucket/CreationDate") == ["2026-11-23T08:30:00.000Z"]
+
+
+async def test_listing_does_not_read_objects_beyond_the_page(tmp_path: Path) -> None:
+    store = filled(FolderStore(tmp_path), [f"{index:03}" for index in range(50)])
+    unreadable = tmp_path / "bucket/030"
+    unreadable.unlink()
+    unreadable.mkdir()
+    (unreadable / "x").symlink_to("/nowhere")
+    page = page_of(store, "bucket", prefix="", delimiter="", start=b"", limit=30)
+    assert [entry.key for entry in page.entries if isinstance(entry, StoredObject)][-1] == "029"
+    assert page.following == b"031"

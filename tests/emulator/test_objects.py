@@ -1,0 +1,273 @@
+"""Operations on objects: what goes in comes out, whole, in part, or not if a condition does not hold."""
+
+import asyncio
+import base64
+import hashlib
+from urllib.parse import urlsplit
+
+import pytest
+from defusedxml import ElementTree
+from fastcrc.crc64 import xz as crc64
+
+from tests.emulator.client import Client
+from worker.emulator.memory_store import MemoryStore
+from worker.emulator.operations import objects
+from worker.emulator.store import put
+from worker.oss.request import Request
+
+BODY = bytes(range(256)) * 4
+ETAG = f'"{hashlib.md5(BODY, usedforsecurity=False).hexdigest().upper()}"'
+MODIFIED = "Mon, 23 Nov 2026 08:30:00 GMT"
+HARD_KEYS = [
+    *(
+        "a b.jpg",
+        "a+b.jpg",
+        "100%.jpg",
+        "%2F",
+        "a%20b",
+        "照片/雪 山.jpg",
+        "a/../b",
+        "../b",
+        "./c",
+        "a//b",
+        "a/",
+        "é\u0301",
+    ),
+    *(
+        "'quoted' \"twice\"",
+        "(1)[2]{3}",
+        "a?b=c&d#e",
+        "tab\tnew\nline\r\x01\x7f",
+        "~!$*;:@,",
+        "back\\slash",
+        "k" * 1023,
+    ),
+    "雪" * 341,
+]
+
+
+@pytest.fixture(autouse=True)
+def stored(store: MemoryStore) -> None:
+    put(store, "photos", "a.bin", BODY, {"content-type": "image/x-test", "x-oss-meta-place": "here"})
+
+
+def content_md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
+def code_of(body: bytes) -> str | None:
+    return ElementTree.fromstring(body).findtext("Code")
+
+
+@pytest.mark.parametrize("key", HARD_KEYS)
+async def test_any_key_survives_the_way_there_and_back(client: Client, store: MemoryStore, key: str) -> None:
+    assert (await client.put("photos", key, key.encode())).status == 200
+    assert [found for found in store.keys("photos", "", b"") if found != "a.bin"] == [key]
+    assert (await client.get("photos", key)).body == key.encode()
+    assert (await client.call("DELETE", "photos", key)).status == 204
+    assert (await client.get("photos", key)).status == 404
+
+
+async def test_put_answers_the_checksums_that_sdks_compare(client: Client) -> None:
+    answer = await client.put("photos", "new", BODY, content_md5=content_md5(BODY))
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["etag"] == ETAG
+    assert answer.headers["x-oss-hash-crc64ecma"] == str(crc64(BODY))
+    # The check value of CRC-64/XZ, which is what OSS calls CRC64-ECMA.
+    check = await client.put("photos", "check", b"123456789")
+    assert check.headers["x-oss-hash-crc64ecma"] == str(0x995DC9BBDF1939FA)
+
+
+async def test_put_refuses_a_body_that_is_not_what_its_md5_says(client: Client, store: MemoryStore) -> None:
+    answer = await client.put("photos", "new", BODY, content_md5=content_md5(b""))
+    assert (answer.status, code_of(answer.body)) == (400, "InvalidDigest")
+    assert store.stat("photos", "new") is None
+
+
+async def test_put_keeps_headers_and_get_gives_them_back(client: Client) -> None:
+    headers = {"content_type": "text/x-a", "cache_control": "no-cache", "x_oss_meta_who": "me"}
+    await client.put("photos", "new", b"", **headers)
+    answer = await client.get("photos", "new")
+    assert answer.headers["content-type"] == "text/x-a"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-oss-meta-who"] == "me"
+    answer = await client.get(
+        "photos", "new", ("response-content-type", "text/y"), ("response-expires", "later\r\nx: y")
+    )
+    assert answer.headers["content-type"] == "text/y"
+    assert answer.headers["expires"] == "later  x: y"
+    assert "x" not in answer.headers
+
+
+async def test_without_a_content_type_the_extension_says_it(client: Client) -> None:
+    await client.put("photos", "new.webp", b"")
+    await client.put("photos", "new", b"")
+    assert (await client.get("photos", "new.webp")).headers["content-type"] == "image/webp"
+    assert (await client.get("photos", "new")).headers["content-type"] == "application/octet-stream"
+
+
+async def test_head_says_what_get_says_without_the_body(client: Client) -> None:
+    got, head = await client.get("photos", "a.bin"), await client.call("HEAD", "photos", "a.bin")
+    changing = {"x-oss-request-id", "x-oss-server-time"}
+    assert {**head.headers} | dict.fromkeys(changing) == {**got.headers} | dict.fromkeys(changing)
+    assert head.headers["content-length"] == "1024"
+    assert head.headers["last-modified"] == MODIFIED
+    assert head.headers["etag"] == ETAG
+    assert head.headers["x-oss-meta-place"] == "here"
+    assert head.headers["x-oss-object-type"] == "Normal"
+
+
+async def test_object_meta_is_brief(client: Client) -> None:
+    answer = await client.call("HEAD", "photos", "a.bin", ("objectMeta", ""))
+    assert (answer.status, answer.headers["content-length"], answer.headers["etag"]) == (200, "1024", ETAG)
+    assert "x-oss-meta-place" not in answer.headers
+    assert client.seen == ["GetObjectMeta"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        *[("bytes=0-0", 0, 0), ("bytes=0-1023", 0, 1023), ("bytes=5-9", 5, 9), ("bytes=1000-", 1000, 1023)],
+        *[("bytes=-1", 1023, 1023), ("bytes=-1024", 0, 1023)],
+    ],
+)
+async def test_a_range_answers_its_bytes(client: Client, asked: str, first: int, last: int) -> None:
+    answer = await client.get("photos", "a.bin", range=asked)
+    assert (answer.status, answer.body) == (206, BODY[first : last + 1])
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/1024"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "bytes=0-1024",
+        "bytes=1024-",
+        "bytes=9-5",
+        "bytes=-",
+        "bytes=-0",
+        "bytes=-1025",
+        "0-1",
+        "bytes=0-1,3-4",
+        "rows=0-1",
+    ],
+)
+async def test_a_range_outside_the_object_is_ignored_as_documented(client: Client, asked: str) -> None:
+    answer = await client.get("photos", "a.bin", range=asked)
+    assert (answer.status, answer.body) == (200, BODY)
+    assert "content-range" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "range_told"),
+    [
+        ("bytes=1000-2000", 206, "bytes 1000-1023/1024"),
+        ("bytes=-2000", 206, "bytes 0-1023/1024"),
+        ("bytes=1024-2000", 416, "bytes */1024"),
+        ("bytes=9-5", 200, None),
+    ],
+)
+async def test_the_standard_range_behaviour_on_demand(
+    client: Client, asked: str, status: int, range_told: str | None
+) -> None:
+    answer = await client.get("photos", "a.bin", range=asked, x_oss_range_behavior="standard")
+    assert (answer.status, answer.headers.get("content-range")) == (status, range_told)
+
+
+BEFORE, AFTER = "Mon, 23 Nov 2026 08:29:59 GMT", "Mon, 23 Nov 2026 08:30:01 GMT"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"if_match": ETAG}, 200),
+        ({"if_match": ETAG.strip('"').lower()}, 200),
+        ({"if_match": '"other", ' + ETAG}, 200),
+        ({"if_match": "*"}, 200),
+        ({"if_match": '"other"'}, 412),
+        ({"if_none_match": ETAG}, 304),
+        ({"if_none_match": '"other"'}, 200),
+        ({"if_modified_since": MODIFIED}, 304),
+        ({"if_modified_since": BEFORE}, 200),
+        ({"if_modified_since": "yesterday"}, 200),
+        ({"if_unmodified_since": MODIFIED}, 200),
+        ({"if_unmodified_since": BEFORE}, 412),
+        ({"if_match": ETAG, "if_unmodified_since": BEFORE}, 200),
+        ({"if_none_match": '"other"', "if_modified_since": AFTER}, 200),
+    ],
+)
+async def test_conditions(client: Client, method: str, headers: dict[str, str], status: int) -> None:
+    answer = await client.call(method, "photos", "a.bin", **headers)
+    assert answer.status == status
+    if status == 304:
+        assert answer.headers["etag"] == ETAG
+
+
+async def test_a_large_object_is_streamed_whole(client: Client) -> None:
+    body = bytes(1 << 20) + BODY * 2000
+    await client.put("photos", "large", body)
+    answer = await client.get("photos", "large", range=f"bytes=1048570-{len(body) - 2}")
+    assert answer.body == body[1048570:-1]
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_sent(client: Client, store: MemoryStore) -> None:
+    headers = (("content-length", str(objects.MAX_OBJECT + 1)),)
+    request = client.sign(Request("PUT", "photos", "large"))
+    lines = [f"{name}: {value}" for name, value in (*request.headers, *headers)]
+    head = "\r\n".join(["PUT /photos/large HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""])
+    answer = await client.exchange(head.encode())
+    assert (answer.status, code_of(answer.body)) == (400, "EntityTooLarge")
+    assert store.stat("photos", "large") is None
+
+
+async def test_a_client_that_waits_to_be_asked_is_asked(client: Client, store: MemoryStore) -> None:
+    request = client.sign(Request("PUT", "photos", "asked"))
+    lines = [
+        f"{name}: {value}" for name, value in (*request.headers, ("expect", "100-continue"), ("content-length", "3"))
+    ]
+    head = "\r\n".join(["PUT /photos/asked HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""])
+    address = urlsplit(client.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(head.encode())
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"abc")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+    await writer.wait_closed()
+    content = store.open("photos", "asked")
+    assert content is not None
+    assert content.file.read() == b"abc"
+
+
+async def test_a_broken_off_body_stores_nothing(client: Client, store: MemoryStore) -> None:
+    request = client.sign(Request("PUT", "photos", "half"))
+    lines = [f"{name}: {value}" for name, value in (*request.headers, ("transfer-encoding", "chunked"))]
+    head = "\r\n".join(["PUT /photos/half HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""])
+    await client.exchange(head.encode() + b"3\r\nabc\r\nnot a length\r\n")
+    assert store.stat("photos", "half") is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *["x-oss-forbid-overwrite: true", "x-oss-tagging: a=b", "x-oss-storage-class: IA"],
+        *["x-oss-object-acl: public-read", "x-oss-server-side-encryption: AES256", "x-oss-callback: e30="],
+    ],
+)
+async def test_put_refuses_by_name_what_it_would_have_to_ignore(
+    client: Client, store: MemoryStore, header: str
+) -> None:
+    name, _, value = header.partition(": ")
+    answer = await client.put("photos", "new", b"", **{name: value})
+    assert (answer.status, code_of(answer.body)) == (501, "NotImplemented")
+    assert header in (ElementTree.fromstring(answer.body).findtext("Message") or "")
+    assert store.stat("photos", "new") is None
+
+
+async def test_put_bucket_can_be_repeated_and_refuses_bad_names(client: Client, store: MemoryStore) -> None:
+    assert (await client.call("PUT", "new-bucket")).status == 200
+    assert (await client.call("PUT", "new-bucket")).status == 200
+    assert store.bucket("new-bucket") is not None
+    for name in ("ab", "Photos", "-photos", "pho_tos", ".."):
+        answer = await client.call("PUT", name)
+        assert (answer.status, code_of(answer.body)) == (400, "InvalidBucketName")

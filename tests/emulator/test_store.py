@@ -1,0 +1,260 @@
+"""Stores keep what they are given under any key, and nothing else."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from worker.emulator.folder_store import FolderStore
+from worker.emulator.layout import plain_segments
+from worker.emulator.memory_store import MemoryStore
+from worker.emulator.store import Content, Store, put
+from worker.oss.names import key_problem
+
+HARD = ["a", "a/b", "a//b", "a/", "a/../b", "..", ".", "a/.", ".oss", ".oss/x", ".ossuary", "a\\b", "C:", "con\x01trol"]
+HARD += [
+    "A",
+    "照片/雪 山.jpg",
+    "e\u0301",
+    "\u00e9",
+    "+%20 (1)&='\"?#",
+    "x" * 200,
+    "x" * 201,
+    "k" * 1023,
+    "-",
+    "a-b",
+    "a.b",
+]
+SEGMENTS = st.one_of(
+    st.sampled_from(
+        ["a", "b", "A", "..", ".", "", ".oss", "a.b", "-", " ", "\\", ":", "\x00", "雪", "z" * 200, "z" * 201]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+KEYS = st.one_of(st.sampled_from(HARD), st.lists(SEGMENTS, min_size=1, max_size=5).map("/".join)).filter(
+    lambda key: key_problem(key) is None
+)
+
+Make = Callable[[Path], Store]
+
+
+def folder(root: Path) -> Store:
+    return FolderStore(root)
+
+
+def memory(_: Path) -> Store:
+    return MemoryStore()
+
+
+def body_of(content: Content | None) -> bytes:
+    assert content is not None
+    with content:
+        return content.file.read()
+
+
+def listed(store: Store, prefix: str = "", start: bytes = b"") -> list[str]:
+    return list(store.keys("bucket", prefix, start))
+
+
+def in_order(keys: Sequence[str] | set[str]) -> list[str]:
+    return sorted(keys, key=str.encode)
+
+
+@pytest.mark.parametrize("make", [folder, memory])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(keys=st.lists(KEYS, max_size=12), gone=st.sets(st.integers(0, 11)), prefix=KEYS, start=KEYS)
+def test_any_keys_come_back_with_their_bytes_and_in_byte_order(
+    make: Make, keys: list[str], gone: set[int], prefix: str, start: str
+) -> None:
+    with TemporaryDirectory() as directory:
+        store = make(Path(directory, "root"))
+        store.make_bucket("bucket")
+        model: dict[str, bytes] = {}
+        for index, key in enumerate(keys):
+            model[key] = f"{index}:{key}".encode()
+            put(store, "bucket", key, model[key], {"x-oss-meta-key": str(index)})
+        for index in gone:
+            if index < len(keys) and keys[index] in model:
+                del model[keys[index]]
+                store.delete("bucket", keys[index])
+        assert {key: body_of(store.open("bucket", key)) for key in model} == model
+        assert listed(store) == in_order(set(model))
+        assert listed(store, prefix[:2], start.encode()) == [
+            key for key in in_order(set(model)) if key.startswith(prefix[:2]) and key.encode() >= start.encode()
+        ]
+        assert all(store.stat("bucket", key) is None for key in keys if key not in model)
+        assert [path.relative_to(directory).as_posix() for path in Path(directory).glob("*/*")] in ([], ["root/bucket"])
+
+
+def test_the_hardest_keys_are_there_together_and_for_the_next_process(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    for key in HARD:
+        put(store, "bucket", key, key.encode(), {"content-type": "text/plain", "x-oss-meta-a": "b"})
+    again = FolderStore(tmp_path)
+    assert listed(again) == in_order(HARD)
+    for key in HARD:
+        stored = again.stat("bucket", key)
+        assert stored is not None
+        assert stored.headers == {"content-type": "text/plain", "x-oss-meta-a": "b"}
+        assert body_of(again.open("bucket", key)) == key.encode()
+
+
+def test_a_plain_key_is_a_plain_file(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "dir/照片 1.jpg", b"picture")
+    assert (tmp_path / "bucket/dir/照片 1.jpg").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("key", ["a/../b", "a//b", "a/", ".oss/x", "a\\b", "a:b", "x" * 201, "a\x7fb", "a\x85b", "./a"])
+def test_a_key_that_is_no_safe_path_is_stowed_away_with_its_name_beside(tmp_path: Path, key: str) -> None:
+    assert plain_segments(key) is None
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", key, b"bytes")
+    stowed = {path.suffix: path for path in (tmp_path / "bucket/.oss/objects").iterdir()}
+    assert stowed[""].read_bytes() == b"bytes"
+    assert stowed[".key"].read_bytes() == key.encode()
+    assert [path.name for path in (tmp_path / "bucket").iterdir()] == [".oss"]
+
+
+def test_a_key_below_another_key_does_not_disturb_it(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a", b"file")
+    put(store, "bucket", "a/b", b"below")
+    put(store, "bucket", "c/d", b"below")
+    put(store, "bucket", "c", b"file")
+    assert [body_of(store.open("bucket", key)) for key in ("a", "a/b", "c", "c/d")] == [
+        b"file",
+        b"below",
+        b"file",
+        b"below",
+    ]
+    store.delete("bucket", "a")
+    assert listed(store) == ["a/b", "c", "c/d"]
+
+
+def test_files_dropped_in_and_changed_by_hand_are_seen(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a.jpg", b"first", {"content-type": "image/jpeg", "x-oss-meta-a": "b"})
+    (tmp_path / "bucket/sub").mkdir()
+    (tmp_path / "bucket/sub/dropped.png").write_bytes(b"dropped")
+    before = store.stat("bucket", "a.jpg")
+    (tmp_path / "bucket/a.jpg").write_bytes(b"other bytes")
+    after = store.stat("bucket", "a.jpg")
+    assert before is not None
+    assert after is not None
+    assert before.headers["x-oss-meta-a"] == "b"
+    assert after.headers == {}, "headers belong to the bytes they were stored with"
+    assert before.digest.etag == "8B04D5E3775D298E78455EFC5CA404D5"
+    assert before.digest.etag != after.digest.etag
+    assert listed(store) == ["a.jpg", "sub/dropped.png"]
+
+
+def test_a_file_dropped_over_a_stowed_object_takes_its_place_and_is_listed_once(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a", b"in the way")
+    put(store, "bucket", "a/b", b"stowed")
+    (tmp_path / "bucket/a").unlink()
+    (tmp_path / "bucket/a").mkdir()
+    (tmp_path / "bucket/a/b").write_bytes(b"dropped")
+    assert listed(store) == ["a/b"]
+    assert body_of(store.open("bucket", "a/b")) == b"dropped"
+    store.delete("bucket", "a/b")
+    assert listed(store) == []
+    assert store.stat("bucket", "a/b") is None
+
+
+def test_an_object_that_finds_its_plain_path_free_again_leaves_nothing_stowed(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a", b"in the way")
+    put(store, "bucket", "a/b", b"stowed")
+    store.delete("bucket", "a")
+    put(store, "bucket", "a/b", b"plain")
+    (tmp_path / "bucket/a/b").unlink()
+    assert store.stat("bucket", "a/b") is None
+    assert list((tmp_path / "bucket/.oss/objects").iterdir()) == []
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "file").write_bytes(b"secret")
+    store = FolderStore(tmp_path / "root")
+    store.make_bucket("bucket")
+    bucket = tmp_path / "root/bucket"
+    (bucket / "link").symlink_to(secret / "file")
+    (bucket / "linked").symlink_to(secret)
+    (tmp_path / "root/linked-bucket").symlink_to(secret)
+    assert listed(store) == []
+    assert store.stat("bucket", "link") is None
+    assert store.stat("bucket", "linked/file") is None
+    assert store.bucket("linked-bucket") is None
+    put(store, "bucket", "link", b"mine")
+    put(store, "bucket", "linked/file", b"mine")
+    assert (secret / "file").read_bytes() == b"secret"
+    assert listed(store) == ["link", "linked/file"]
+    assert body_of(store.open("bucket", "linked/file")) == b"mine"
+
+
+def test_what_is_no_object_is_not_listed(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    (tmp_path / "bucket/empty").mkdir()
+    os.mkfifo(tmp_path / "bucket/pipe")
+    (tmp_path / "bucket/back\\slash").write_bytes(b"not a plain name")
+    Path(os.fsdecode(os.fsencode(tmp_path / "bucket") + b"/\xff")).write_bytes(b"not UTF-8")
+    (tmp_path / "file").write_bytes(b"not a bucket")
+    (tmp_path / "Not-A-Bucket").mkdir()
+    assert listed(store) == []
+    assert store.stat("bucket", "pipe") is None
+    assert [bucket.name for bucket in store.buckets()] == ["bucket"]
+
+
+def test_an_upload_that_is_given_up_leaves_the_old_object_and_no_trace(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a", b"old")
+    upload = store.upload("bucket", "a")
+    upload.write(b"half of the new")
+    upload.discard()
+    assert body_of(store.open("bucket", "a")) == b"old"
+    assert list((tmp_path / "bucket/.oss/uploads").iterdir()) == []
+
+
+def test_what_was_opened_stays_what_it_was(tmp_path: Path) -> None:
+    for store in (FolderStore(tmp_path), MemoryStore()):
+        store.make_bucket("bucket")
+        put(store, "bucket", "a", b"old")
+        content = store.open("bucket", "a")
+        put(store, "bucket", "a", b"newer")
+        assert body_of(content) == b"old"
+        assert body_of(store.open("bucket", "a")) == b"newer"
+
+
+def test_a_deleted_object_leaves_no_folder_in_the_way_of_another(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a/b/c", b"deep")
+    store.delete("bucket", "a/b/c")
+    put(store, "bucket", "a", b"file")
+    assert (tmp_path / "bucket/a").read_bytes() == b"file"
+
+
+def test_styles_are_text_files_in_the_bucket(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    assert store.style("bucket", "small") is None
+    store.put_style("bucket", "small", "image/resize,w_100")
+    assert (tmp_path / "bucket/.oss/styles/small").read_text() == "image/resize,w_100"
+    (tmp_path / "bucket/.oss/styles/by-hand").write_text("image/rotate,90\n")
+    assert store.style("bucket", "by-hand") == "image/rotate,90"

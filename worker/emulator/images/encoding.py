@@ -1,0 +1,71 @@
+"""From pictures to bytes."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image as BitmapWriter  # libvips as it is distributed writes no BMP
+
+from worker.emulator.images.jpeg import Density, with_density
+from worker.emulator.images.libvips import GValue, Image
+
+_KEEP = "icc"  # a picture in another colour space would look wrong without its profile; EXIF no longer fits
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """How to write a picture. `quality` is 1 to 100, `density` a JPEG's, `delays` (ms) and `loop` an animation's."""
+
+    format: str
+    quality: int
+    interlaced: bool
+    density: Density
+    delays: Sequence[int] = ()
+    loop: int = 0
+
+    def encode(self, frames: Sequence[Image]) -> bytes:
+        """The file of one picture, or of an animation where there are several frames."""
+        image = frames[0] if len(frames) == 1 else self._animation(frames)
+        match self.format:
+            case "jpg":
+                return self._jpeg(image)
+            case "png":
+                return bytes(image.pngsave_buffer(compression=6, filter="all", keep=_KEEP))
+            case "webp":
+                return bytes(image.webpsave_buffer(Q=self.quality, keep=_KEEP))
+            case "gif":
+                return bytes(image.gifsave_buffer(keep="none"))
+            case "tiff":
+                return bytes(image.tiffsave_buffer(compression="lzw", keep=_KEEP))
+            case "bmp":
+                return _bmp(image)
+            case _:
+                raise ValueError(self.format)
+
+    def _jpeg(self, image: Image) -> bytes:
+        # As the service encodes: 4:2:0 at every quality, optimised Huffman tables, alpha on white.
+        data = image.jpegsave_buffer(
+            Q=self.quality,
+            optimize_coding=True,
+            interlace=self.interlaced,
+            subsample_mode="on",
+            background=255,
+            keep=_KEEP,
+        )
+        return with_density(bytes(data), self.density)
+
+    def _animation(self, frames: Sequence[Image]) -> Image:
+        strip = Image.arrayjoin(list(frames), across=1).copy()
+        strip.set_type(GValue.gint_type, "page-height", frames[0].height)
+        strip.set_type(GValue.array_int_type, "delay", list(self.delays) or [100] * len(frames))
+        strip.set_type(GValue.gint_type, "loop", self.loop)
+        return strip
+
+
+def _bmp(image: Image) -> bytes:
+    image = image if image.interpretation == "srgb" else image.colourspace("srgb")
+    mode = "RGBA" if image.hasalpha() else "RGB"
+    bitmap = BitmapWriter.frombytes(mode, (image.width, image.height), bytes(image.write_to_memory()))
+    buffer = io.BytesIO()
+    bitmap.save(buffer, "BMP")
+    return buffer.getvalue()

@@ -1,0 +1,124 @@
+"""Sizes and positions: what resize and crop mean in pixels. Pure.
+
+Sources: OSS, "Resize images" and "Custom crop"; a derived side is rounded half up (documented).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_SIDE = 16_384
+MAX_PIXELS = 16_777_216
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels."""
+        return self.width * self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in a picture; x and y of its upper left corner."""
+
+    x: int
+    y: int
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A resize: scale to `scaled`, then cut out `crop`, or put it on a canvas at the place of `pad` (x, y, canvas)."""
+
+    scaled: Size
+    crop: Box | None = None
+    pad: Box | None = None
+
+    @property
+    def result(self) -> Size:
+        """The size of the result."""
+        framed = self.crop or self.pad
+        return framed.size if framed else self.scaled
+
+
+def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True) -> Scaling | None:
+    """What `resize` with these values does to a picture, None where it stays as it is for the sake of `limit`.
+
+    With `may_enlarge` false (GIF) `limit_0` has no effect.
+    """
+    limited = values.get("limit", "1") == "1" or not may_enlarge
+    if "p" in values and not any(name in values for name in "whls"):
+        scaled = Size(_share(source.width, int(values["p"]), 100), _share(source.height, int(values["p"]), 100))
+        # The documentation says that p above 100 enlarges, and does not mention limit there.
+        return Scaling(scaled) if may_enlarge or scaled.pixels <= source.pixels else None
+    mode = values.get("m") or ("mfit" if values.get("e") == "1" else "lfit")
+    width, height = _asked(source, values)
+    if mode == "fixed":
+        scaled = Size(width or height or 1, height or width or 1)
+        enlarges = scaled.width > source.width or scaled.height > source.height
+        return None if limited and enlarges else Scaling(scaled)
+    scaled = _fitted(source, width, height, outside=mode in {"mfit", "fill"})
+    if limited and (scaled.width > source.width or scaled.height > source.height):
+        return None
+    if width is None or height is None or mode in {"lfit", "mfit"}:
+        return Scaling(scaled)
+    if mode == "fill":
+        x, y = (scaled.width - width) // 2, (scaled.height - height) // 2
+        return Scaling(scaled, crop=Box(x, y, Size(width, height)))
+    x, y = (width - scaled.width) // 2, (height - scaled.height) // 2
+    return Scaling(scaled, pad=Box(x, y, Size(width, height)))
+
+
+def cropping(source: Size, values: Mapping[str, str]) -> Box | None:
+    """What `crop` with these values cuts out, None where it begins outside the picture."""
+    # 0 and nothing mean as much as there is; what reaches beyond the edge is cut off.
+    width = min(int(values.get("w", "0")) or source.width, source.width)
+    height = min(int(values.get("h", "0")) or source.height, source.height)
+    across, down = _GRAVITY[values.get("g", "nw")]
+    x = (source.width - width) * across // 2 + int(values.get("x", "0"))
+    y = (source.height - height) * down // 2 + int(values.get("y", "0"))
+    if x >= source.width or y >= source.height:
+        return None
+    return Box(x, y, Size(min(width, source.width - x), min(height, source.height - y)))
+
+
+# Halves of the free room to the left of the cut and above it.
+_GRAVITY = {
+    "nw": (0, 0),
+    "north": (1, 0),
+    "ne": (2, 0),
+    "west": (0, 1),
+    "center": (1, 1),
+    "east": (2, 1),
+    "sw": (0, 2),
+    "south": (1, 2),
+    "se": (2, 2),
+}
+
+
+def _asked(source: Size, values: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Asked width and height; l and s, the longer and the shorter side, count only without w and h (documented)."""
+    width, height = values.get("w"), values.get("h")
+    if width is None and height is None:
+        longer, shorter = values.get("l"), values.get("s")
+        width, height = (longer, shorter) if source.width >= source.height else (shorter, longer)
+    return (int(width) if width else None), (int(height) if height else None)
+
+
+def _fitted(source: Size, width: int | None, height: int | None, *, outside: bool) -> Size:
+    """The size with the source's proportions inside the asked one, or `outside`: the least that covers it."""
+    if height is None or (width is not None and (width * source.height <= height * source.width) != outside):
+        assert width is not None
+        return Size(width, _share(source.height, width, source.width))
+    return Size(_share(source.width, height, source.height), height)
+
+
+def _share(length: int, part: int, whole: int) -> int:
+    """Length * part / whole, rounded half up, at least one pixel."""
+    return max(1, (2 * length * part + whole) // (2 * whole))

@@ -1,0 +1,90 @@
+"""The actions that change pixels, each on one frame."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from worker.emulator import refusals
+from worker.emulator.images.decoding import resize
+from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling
+from worker.emulator.images.libvips import GValue, Image
+from worker.oss.actions import BARE
+
+MAX_ROTATED_SIDE = 4_096
+
+Values = Mapping[str, str]
+Step = Callable[[Image, Values, bool], Image]  # the last: whether the picture may be enlarged
+
+
+def scaling_of(size: Size, values: Values, *, may_enlarge: bool) -> Scaling | None:
+    """What a resize does, within the limits of a result."""
+    found = scaling(size, values, may_enlarge=may_enlarge)
+    if found is None:
+        return None
+    for result in (found.scaled, found.result):
+        if max(result.width, result.height) > MAX_SIDE or result.pixels > MAX_PIXELS:
+            raise refusals.result_too_large()
+    return found
+
+
+def frame(image: Image, found: Scaling, values: Values) -> Image:
+    """What a resize does after scaling: cut out, or put on a canvas."""
+    if found.crop is not None:
+        return _cut(image, found.crop)
+    if found.pad is None:
+        return image
+    color = values.get("color", "FFFFFF")
+    background = [int(color[index : index + 2], 16) for index in (0, 2, 4)]
+    image = image if image.interpretation == "srgb" else image.colourspace("srgb")
+    if image.hasalpha():
+        background.append(255)
+    canvas = found.pad.size
+    return image.embed(
+        found.pad.x, found.pad.y, canvas.width, canvas.height, extend="background", background=background
+    )
+
+
+def orient(image: Image, orientation: int) -> Image:
+    """The picture turned as EXIF's orientation says."""
+    if orientation == 1:
+        return image
+    turned = image.copy_memory()  # turning reads rows out of order
+    turned.set_type(GValue.gint_type, "orientation", orientation)
+    return turned.autorot()
+
+
+def _resize(image: Image, values: Values, may_enlarge: bool) -> Image:  # noqa: FBT001 - a Step
+    found = scaling_of(Size(image.width, image.height), values, may_enlarge=may_enlarge)
+    return image if found is None else frame(resize(image, found.scaled), found, values)
+
+
+def _crop(image: Image, values: Values, _may_enlarge: bool) -> Image:  # noqa: FBT001 - a Step
+    box = cropping(Size(image.width, image.height), values)
+    if box is None:
+        raise refusals.cut_beyond_edge()
+    return _cut(image, box)
+
+
+def _rotate(image: Image, values: Values, _may_enlarge: bool) -> Image:  # noqa: FBT001 - a Step
+    angle = int(values[BARE]) % 360
+    if angle == 0:
+        return image
+    check_rotation(Size(image.width, image.height))
+    image = image.copy_memory()  # turning reads rows out of order
+    if angle % 90 == 0:
+        return image.rot(f"d{angle}")
+    # The new corners show nothing where the picture can, else white: what the documentation's pictures suggest.
+    background = [0] * image.bands if image.hasalpha() else [255] * image.bands
+    return image.rotate(angle, background=background)
+
+
+STEPS: Mapping[str, Step] = MappingProxyType({"resize": _resize, "crop": _crop, "rotate": _rotate})
+
+
+def check_rotation(size: Size) -> None:
+    """Refuse to turn what is too large for it."""
+    if max(size.width, size.height) > MAX_ROTATED_SIDE:
+        raise refusals.beyond_rotation()
+
+
+def _cut(image: Image, box: Box) -> Image:
+    return image.crop(box.x, box.y, box.size.width, box.size.height)

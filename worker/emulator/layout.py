@@ -1,0 +1,32 @@
+"""Where the folder store puts an object: the rules from key to path."""
+
+import hashlib
+import unicodedata
+
+RESERVED = ".oss"  # names that begin so belong to the store itself
+MAX_SEGMENT_BYTES = 200  # file systems take 255; the store leaves room
+
+
+def plain_segments(key: str) -> tuple[str, ...] | None:
+    """The names of folders and file that a key is written as, None where it cannot be a path as it is."""
+    segments = tuple(key.split("/"))
+    return segments if all(map(is_plain, segments)) else None
+
+
+def is_plain(segment: str) -> bool:
+    """Whether one segment of a key is a safe file name on every system and not one of the store's own."""
+    try:
+        size = len(segment.encode())
+    except UnicodeEncodeError:  # a file name on disk that is not UTF-8
+        return False
+    return (
+        1 <= size <= MAX_SEGMENT_BYTES
+        and segment not in (".", "..")
+        and not segment.startswith(RESERVED)
+        and not any(letter in "\\:" or unicodedata.category(letter) == "Cc" for letter in segment)
+    )
+
+
+def stowed_name(key: str) -> str:
+    """The file name of an object, or of what is known about it, among the store's own files."""
+    return hashlib.sha256(key.encode()).hexdigest()

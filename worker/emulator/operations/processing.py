@@ -1,0 +1,108 @@
+"""Processing objects: in place of reading them, or with `sys/saveas` into a new object."""
+
+import json
+from email.utils import formatdate
+from urllib.parse import unquote_plus
+
+from worker.emulator import refusals
+from worker.emulator.call import Answer, Call, blocking
+from worker.emulator.conditions import byte_range, not_modified
+from worker.emulator.images import Rendered, render, source_limit
+from worker.emulator.store import Store, StoredObject, put
+from worker.emulator.styles import Recipe, recipe_of
+from worker.oss.names import ObjectRef, bucket_problem, key_problem
+from worker.oss.process import PARAMETER, Action, SaveAs
+
+_MAX_PROCESS = 64 << 10  # bytes of body
+
+
+async def get_processed(call: Call) -> Answer:
+    """What a process makes of an object. Its ETag is that of the source, whatever the process (recorded)."""
+    recipe = await _recipe(call, call.query[PARAMETER])
+    if recipe.saveas is not None:
+        message = "sys/saveas is only supported in a POST request."
+        raise refusals.invalid_argument(PARAMETER, "sys/saveas", message)
+    stored, rendered = await call.draw(_render, call.store, _source(call), recipe.actions)
+    headers = [
+        ("ETag", f'"{stored.digest.etag}"'),
+        ("Last-Modified", formatdate(stored.modified, usegmt=True)),
+        ("Content-Type", call.query.get("response-content-type") or rendered.content_type),
+    ]
+    if not_modified(call.headers, stored.digest.etag, stored.modified):
+        return Answer(304, tuple(headers))
+    wanted = byte_range(call.headers, len(rendered.body))
+    if wanted is None:
+        return Answer(200, tuple(headers), rendered.body)
+    first, last = wanted
+    headers.append(("Content-Range", f"bytes {first}-{last}/{len(rendered.body)}"))
+    return Answer(206, tuple(headers), rendered.body[first : last + 1])
+
+
+async def process_object(call: Call) -> Answer:
+    """Process an object by POST: saved where the process ends with `sys/saveas`, sent back where it does not."""
+    recipe = await _recipe(call, _process_in(await call.read(_MAX_PROCESS)))
+    if recipe.saveas is None:
+        _, rendered = await call.draw(_render, call.store, _source(call), recipe.actions)
+        return Answer(200, (("Content-Type", rendered.content_type),), rendered.body)
+    target = _target(recipe.saveas, call.request.bucket)
+    await call.need_bucket(target.bucket)
+    saved = await call.draw(_save, call.store, _source(call), recipe.actions, target)
+    body = _saved_document(recipe.saveas, saved.size)
+    return Answer(200, (("Content-Type", "application/json"),), body)
+
+
+async def refuse_async(call: Call) -> Answer:
+    """The asynchronous form covers documents, videos and the like, never ordinary pictures."""
+    raise refusals.not_implemented(f"asynchronous processing (x-oss-async-process) of {call.request.key!r}")
+
+
+def _process_in(body: bytes) -> str:
+    """The process in a POST body: most SDKs send it raw, ali-oss form-encoded."""
+    name, separator, value = body.decode("utf-8", "replace").partition("=")
+    if name != PARAMETER or not separator or not value.strip():
+        raise refusals.invalid_request(f"The body must be {PARAMETER}=, followed by a process.")
+    # Every process has a '/', which a form-encoded body never holds; so a '+' or '%' of a raw one stays what it is.
+    return value.strip() if "/" in value else unquote_plus(value.strip())
+
+
+async def _recipe(call: Call, process: str) -> Recipe:
+    await call.need_bucket(call.request.bucket)
+    return await blocking(recipe_of, process, call.store, call.request.bucket)
+
+
+def _source(call: Call) -> ObjectRef:
+    return ObjectRef(call.request.bucket, call.request.key)
+
+
+def _target(saveas: SaveAs, source_bucket: str) -> ObjectRef:
+    target = ObjectRef(saveas.bucket or source_bucket, saveas.key)
+    if bucket_problem(target.bucket):
+        raise refusals.invalid_bucket_name(target.bucket)
+    if key_problem(target.key):
+        raise refusals.invalid_object_name(target.key)
+    if "{" in target.key or "}" in target.key:
+        # The service would expand {varname}; saving under the literal name would pretend that it did not.
+        raise refusals.not_implemented("variables in the target of sys/saveas")
+    return target
+
+
+def _render(store: Store, source: ObjectRef, actions: tuple[Action, ...]) -> tuple[StoredObject, Rendered]:
+    content = store.open(source.bucket, source.key)
+    if content is None:
+        raise refusals.no_such_source(source.key)
+    with content:
+        limit = source_limit(actions)
+        if content.stored.size > limit:
+            raise refusals.picture_too_large(limit)
+        return content.stored, render(content.file.read(), actions)
+
+
+def _save(store: Store, source: ObjectRef, actions: tuple[Action, ...], target: ObjectRef) -> StoredObject:
+    _, rendered = _render(store, source, actions)
+    return put(store, target.bucket, target.key, rendered.body, {"content-type": rendered.content_type})
+
+
+def _saved_document(saveas: SaveAs, size: int) -> bytes:
+    """As recorded: the bucket is empty where the request left it out, and a blank follows each colon."""
+    fields = {"bucket": saveas.bucket, "fileSize": size, "object": saveas.key, "status": "OK"}
+    return json.dumps(fields, indent=4, ensure_ascii=False).encode()

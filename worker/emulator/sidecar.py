@@ -1,0 +1,90 @@
+"""What is known of a file beside its bytes: its checksums and the headers it was stored with."""
+
+import json
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from mimetypes import MimeTypes
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from worker.emulator.store import Digest, digest_of
+
+_REMEMBERED = 65_536
+_TYPES = MimeTypes()  # the table of the library alone, not of this machine
+for _name in ("avif", "heic", "webp"):  # too new for it
+    _TYPES.add_type(f"image/{_name}", f".{_name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """By what a file is told from its later self; a file changed by hand has another. Survives a rename."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """The fingerprint in what `stat` says."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+Known = tuple[Digest, Mapping[str, str]]
+
+
+class Sidecars:
+    """Descriptions of files, kept in JSON files beside and remembered in memory, newest use last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[tuple[Path, Fingerprint], Known] = OrderedDict()
+
+    def describe(self, sidecar: Path, fingerprint: Fingerprint, file: BinaryIO) -> Known:
+        """What is known of an open file; computed where nothing is. The file is left at its beginning."""
+        with self._lock:
+            known = self._remembered.get((sidecar, fingerprint))
+        if known is None:
+            known = _read(sidecar, fingerprint)
+            if known is None:
+                known = digest_of(file), {}
+                file.seek(0)
+            self._remember(sidecar, fingerprint, known)
+        return known
+
+    def write(self, sidecar: Path, fingerprint: Fingerprint, digest: Digest, headers: Mapping[str, str]) -> None:
+        """Keep what is known of a file. It is ignored once the file has another fingerprint."""
+        content = {
+            "file": [fingerprint.size, fingerprint.mtime_ns, fingerprint.inode],
+            "etag": digest.etag,
+            "crc64": digest.crc64,
+            "headers": dict(headers),
+        }
+        beside = sidecar.with_name(f"{sidecar.name}.{secrets.token_hex(8)}")
+        beside.write_text(json.dumps(content), "utf-8")
+        beside.replace(sidecar)
+        self._remember(sidecar, fingerprint, (digest, dict(headers)))
+
+    def _remember(self, sidecar: Path, fingerprint: Fingerprint, known: Known) -> None:
+        with self._lock:
+            self._remembered[sidecar, fingerprint] = known
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+
+
+def content_type(key: str) -> str:
+    """The type that a key's extension suggests."""
+    return _TYPES.guess_type(f"/{key}")[0] or "application/octet-stream"
+
+
+def _read(sidecar: Path, fingerprint: Fingerprint) -> Known | None:
+    try:
+        content = json.loads(sidecar.read_bytes())
+        if Fingerprint(*content["file"]) != fingerprint:
+            return None
+        return Digest(content["etag"], content["crc64"]), content["headers"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # none was written, or it was damaged: all of it but the headers can be computed again

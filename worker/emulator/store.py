@@ -1,0 +1,162 @@
+"""What a store of objects is: buckets, objects by key, and the values it deals in."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from fastcrc.crc64 import xz as crc64_xz  # CRC-64/XZ is what OSS calls crc64ecma
+
+Clock = Callable[[], float]  # seconds since the epoch
+
+CHUNK = 1 << 20  # bytes of an object that are held in memory at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket; `created` in seconds since the epoch."""
+
+    name: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The checksums of an object's bytes: `etag` is its MD5 in upper-case hex, as PutObject answers it."""
+
+    etag: str
+    crc64: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object without its bytes; `size` in bytes, `modified` in seconds since the epoch.
+
+    `headers` are those that were stored with it: `content-type`, `x-oss-meta-*` and the like, names in lower case.
+    """
+
+    key: str
+    size: int
+    modified: float
+    digest: Digest
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An object opened for reading. What is read belongs to `stored` even if the object is replaced meanwhile."""
+
+    stored: StoredObject
+    file: BinaryIO
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+
+class Upload(Protocol):
+    """An object on its way in: nobody sees it before `commit`."""
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes."""
+        ...
+
+    def digest(self) -> Digest:
+        """The checksums of what was written so far."""
+        ...
+
+    def commit(self, headers: Mapping[str, str]) -> StoredObject:
+        """Make it the object of its key, in one step."""
+        ...
+
+    def discard(self) -> None:
+        """Leave nothing behind; does nothing after `commit`."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps buckets, objects and styles. Methods may block and may be called from several threads.
+
+    Names have been judged before: buckets by `bucket_problem`, keys by `key_problem`, styles by their own rule.
+    Methods that take a bucket, save `has_bucket` and `make_bucket`, need it to exist.
+    """
+
+    def buckets(self) -> Sequence[Bucket]:
+        """All buckets, by name."""
+        ...
+
+    def bucket(self, name: str) -> Bucket | None:
+        """The bucket, None where it does not exist."""
+        ...
+
+    def make_bucket(self, name: str) -> None:
+        """Make the bucket if it is not there."""
+        ...
+
+    def stat(self, bucket: str, key: str) -> StoredObject | None:
+        """The object without its bytes, None where it does not exist."""
+        ...
+
+    def open(self, bucket: str, key: str) -> Content | None:
+        """The object opened for reading, None where it does not exist."""
+        ...
+
+    def upload(self, bucket: str, key: str) -> Upload:
+        """Begin to write an object."""
+        ...
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove the object if it is there."""
+        ...
+
+    def keys(self, bucket: str, prefix: str, start: bytes) -> Iterator[str]:
+        """Keys that begin with `prefix` and are not less than `start`, in the order of their UTF-8 bytes."""
+        ...
+
+    def style(self, bucket: str, name: str) -> str | None:
+        """The process that a style stands for, None where it does not exist."""
+        ...
+
+    def put_style(self, bucket: str, name: str, content: str) -> None:
+        """Define a style."""
+        ...
+
+
+class Digesting:
+    """Computes a `Digest` piece by piece."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._crc64 = crc64_xz(b"")
+
+    def update(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self._md5.update(chunk)
+        self._crc64 = crc64_xz(chunk, self._crc64)
+
+    def digest(self) -> Digest:
+        """The checksums of all bytes so far."""
+        return Digest(self._md5.hexdigest().upper(), self._crc64)
+
+
+def digest_of(file: BinaryIO) -> Digest:
+    """The checksums of a file from where it stands to its end."""
+    digesting = Digesting()
+    while chunk := file.read(CHUNK):
+        digesting.update(chunk)
+    return digesting.digest()
+
+
+def put(store: Store, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> StoredObject:
+    """Store an object whose bytes are all at hand."""
+    upload = store.upload(bucket, key)
+    try:
+        upload.write(body)
+        return upload.commit(headers or {})
+    finally:
+        upload.discard()

@@ -45,7 +45,7 @@ class Ledger:
         """
         at = milliseconds(record.at)
         if record.error is not None and record.error.code == BAD_ROW:
-            self._add_bad_row(record, at)
+            self._add_bad_row(record.run, (record.pipeline, record.error.message), at)
         if record.target is None or record.task is None:
             return
         digest = target_digest(ObjectRef(record.target.bucket, record.target.key))
@@ -68,16 +68,14 @@ class Ledger:
         """Whether the newest run that met bad rows has recorded this one."""
         return (pipeline, message) in self._bad_rows
 
-    def _add_bad_row(self, record: Record, at: int) -> None:
-        if record.error is None:  # pragma: no cover - the caller looked; said again for the type checker
-            return
-        if record.run != self._bad_rows_run:
+    def _add_bad_row(self, run: str, row: tuple[str, str], at: int) -> None:
+        if run != self._bad_rows_run:
             if at < self._bad_rows_at:
                 return
-            self._bad_rows_run = record.run
+            self._bad_rows_run = run
             self._bad_rows = set()
         self._bad_rows_at = max(at, self._bad_rows_at)
-        self._bad_rows.add((record.pipeline, record.error.message))
+        self._bad_rows.add(row)
 
 
 def _newer(entry: _Entry, record: Record, at: int) -> _Entry:

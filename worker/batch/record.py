@@ -10,8 +10,8 @@ SCHEMA = 1
 BAD_ROW = "BadRow"
 
 
-TaskId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
-Timestamp = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+TaskId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+Timestamp = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z")]
 
 
 class Status(StrEnum):

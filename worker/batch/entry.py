@@ -1,0 +1,111 @@
+"""Source entries: what a manifest says about where its source objects are found."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from worker.batch.document import Place
+from worker.batch.findings import shown
+
+Empty = Literal["fail", "ok"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a listing leaves out. Patterns are fnmatch on the whole key; sizes are bytes, inclusive.
+
+    `modified_after` itself is in and `modified_before` is out, so that windows that adjoin neither lose nor repeat.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ignore_case: bool = False
+    modified_after: datetime | None = None
+    modified_before: datetime | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+
+    @property
+    def by_time(self) -> bool:
+        """Whether a run that finds nothing is normal."""
+        return self.modified_after is not None or self.modified_before is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixSource:
+    """The objects of a bucket whose keys begin with `prefix`, by ListObjectsV2."""
+
+    place: Place
+    bucket: str
+    prefix: str
+    filters: Filters = field(default_factory=Filters)
+    empty: Empty = "fail"
+    etag_ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsSource:
+    """Objects named in the manifest itself; `places` says where each key stands, without excerpts."""
+
+    place: Place
+    bucket: str
+    keys: tuple[str, ...]
+    places: tuple[Place, ...]
+    empty: Empty = "fail"
+    etag_ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListSource:
+    """A text file with one key a line. `path` is from where the program was started, or `-`: standard input."""
+
+    place: Place
+    bucket: str
+    path: str
+    empty: Empty = "fail"
+    etag_ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CsvSource:
+    """A table with a key in each row. `header`: its first line names the columns; `columns` is None until it was read.
+
+    `bucket` is empty where the manifest names none: then a column `bucket` has to. Columns other than `key`, `bucket`,
+    `etag` and `size` are row columns.
+    """
+
+    place: Place
+    bucket: str
+    path: str
+    columns: tuple[str, ...] | None = None
+    header: bool = True
+    empty: Empty = "fail"
+    etag_ignore: bool = False
+
+    @property
+    def row_columns(self) -> frozenset[str] | None:
+        """The columns that templates can use as `{row.COLUMN}`; None while they are not known."""
+        return None if self.columns is None else frozenset(self.columns) - OBJECT_COLUMNS
+
+    @property
+    def may_name_buckets(self) -> bool:
+        """Whether rows can come from other buckets than `bucket`."""
+        return self.columns is None or "bucket" in self.columns
+
+
+STANDARD_INPUT = "-"
+OBJECT_COLUMNS = frozenset({"key", "bucket", "etag", "size"})
+
+Source = PrefixSource | ObjectsSource | ListSource | CsvSource
+
+
+def columns_problem(columns: tuple[str, ...]) -> tuple[str, str] | None:
+    """Reason and mend where these cannot be the columns of a table, or None."""
+    twice = next((name for index, name in enumerate(columns) if name in columns[:index]), None)
+    if twice is not None:
+        return f"the column {shown(twice)} stands twice", "give each column a name of its own"
+    if "" in columns:
+        return "a column has no name", "give each column a name of its own"
+    if "key" not in columns:
+        return "no column is named 'key'", "name the column of the keys 'key'"
+    return None

@@ -1,0 +1,35 @@
+"""The manifest as a value: which source objects go through which pipelines."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.batch.entry import CsvSource, Source
+from worker.batch.pipeline import Pipeline
+
+Existing = Literal["replace", "skip", "fail"]
+TARGET_IN_SOURCE = "target-in-source"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One job. `digest` is the sha256, in hex, of its content: comments and layout do not count.
+
+    `existing` is what happens to targets that this job's log does not know; `bucket` is empty where none is given.
+    """
+
+    file: str
+    job: str
+    bucket: str
+    sources: tuple[Source, ...]
+    pipelines: tuple[Pipeline, ...]
+    existing: Existing
+    allow: frozenset[str]
+    digest: str
+    version: int = 1
+
+    @property
+    def source_buckets(self) -> frozenset[str] | None:
+        """The buckets that sources come from; None while a table may name others."""
+        if any(isinstance(entry, CsvSource) and entry.may_name_buckets for entry in self.sources):
+            return None
+        return frozenset(entry.bucket for entry in self.sources)

@@ -1,0 +1,183 @@
+"""Pipelines: a recipe and where its results go."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from worker.batch import recipe
+from worker.batch.document import Path, Place
+from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, shown
+from worker.batch.selection import SourceObject
+from worker.batch.template import FORMAT_FIELDS, BadValue, Fields, ProcessTemplate, Template, TemplateError
+from worker.oss.names import ObjectRef
+from worker.oss.process import Action
+
+_NAME = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
+_RECIPES = ("process", "style", "actions")
+_Format = Annotated[Literal["jpg", "png", "webp", "bmp", "gif", "tiff", "heic", "avif"] | None, GIVEN]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A named recipe. `target_bucket` None is the bucket of the source; `revision` is empty where none is given.
+
+    `output_format` is what the recipe sets, or what its style is said to put out; None keeps that of the source.
+    `key_place` is where the target key stands in the manifest; `bucket_place` its bucket, or `target` without one.
+    """
+
+    place: Place
+    name: str
+    process: ProcessTemplate
+    target_bucket: str | None
+    target_key: Template
+    key_place: Place
+    bucket_place: Place
+    output_format: str | None = None
+    revision: str = ""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The row columns it uses: rows that agree in them are one task."""
+        return self.process.columns | self.target_key.columns
+
+    def render(self, job: str, source: SourceObject) -> tuple[str, ObjectRef]:
+        """The process, without saveas, and the target for a source.
+
+        Raises:
+            BadValue: The source, or its row, gives a value that must not be sent.
+        """
+        fields = Fields(source.bucket, source.key, self.name, job, self.output_format, source.row or {})
+        process = self.process.constant
+        if process is None:
+            process = self.process.render(fields)
+            try:
+                recipe.recheck(process)
+            except MendableError as error:
+                raise BadValue(error.reason) from None
+        return process, ObjectRef(self.target_bucket or source.bucket, self.target_key.render(fields))
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise MendableError(f"{shown(name)} is no name of a pipeline", "use 1 to 47 of a-z, 0-9 and '-'")
+
+
+def _check_revision(revision: str) -> None:
+    if revision == "auto":
+        raise MendableError(
+            "'auto' is not supported in this version", "raise a revision by hand when the style changes"
+        )
+
+
+def _template(text: str) -> Template:
+    try:
+        template = Template.parse(text)
+    except TemplateError as error:
+        raise MendableError(error.reason, error.mend, error.offset) from None
+    literals = [part for part in template.parts if isinstance(part, str)]
+    if any("{" in literal or "}" in literal for literal in literals):
+        raise MendableError("a target key cannot hold braces: OSS expands them in sys/saveas", "leave them out")
+    if not text:
+        raise MendableError("the target key is empty", 'write a template, as "thumbs/{key}"')
+    if text.startswith(("/", "\\")):
+        raise MendableError("no key begins with '/' or '\\'", "leave it out")
+    return template
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    key: Annotated[str, checked(_template)]
+    bucket: Annotated[Annotated[str, checked(check_bucket)] | None, GIVEN] = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pipeline:
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    name: Annotated[str, checked(_check_name)]
+    target: _Target
+    process: Annotated[Annotated[str, checked(recipe.from_process)] | None, GIVEN] = None
+    style: Annotated[Annotated[str, checked(recipe.from_style)] | None, GIVEN] = None
+    format: _Format = None
+    actions: Annotated[tuple[Any, ...] | None, GIVEN] = None
+    revision: Annotated[Annotated[str, checked(_check_revision)] | None, GIVEN] = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineReader:
+    """Reads the pipelines of a manifest."""
+
+    findings: Findings
+
+    def read(self) -> tuple[Pipeline, ...]:
+        """All pipelines that are right; problems with the others go to the findings."""
+        count = self.findings.length(("pipelines",))
+        return tuple(found for index in range(count) if (found := self._pipeline(("pipelines", index))))
+
+    def _pipeline(self, path: Path) -> Pipeline | None:
+        self._check_recipes(path)
+        shape = self.findings.check(_Pipeline, path)
+        if shape is None:
+            return None
+        process, template = self._process(path, shape), _template(shape.target.key)
+        if process is None:
+            return None
+        set_format = shape.format or recipe.set_format(process)
+        unknown = template.names & FORMAT_FIELDS
+        if unknown and set_format is None and recipe.has_style(process):
+            reason = f"{{{min(unknown)}}}: nobody but the style knows what it puts out"
+            mend = "use `style: NAME`, and say its output with `format: jpg`"
+            self.findings.add((*path, "target", "key"), reason, mend)
+        document = self.findings.document
+        return Pipeline(
+            document.place(path),
+            shape.name,
+            process,
+            shape.target.bucket,
+            template,
+            document.place((*path, "target", "key")),
+            document.place((*path, "target", "bucket")),
+            set_format,
+            shape.revision or "",
+        )
+
+    def _check_recipes(self, path: Path) -> None:
+        names = self.findings.keys(path)
+        recipes = [name for name in names if name in _RECIPES]
+        if len(recipes) > 1:
+            reason = f"a pipeline has one recipe, this one has {' and '.join(map(repr, recipes))}"
+            self.findings.add((*path, recipes[1]), reason, "make a pipeline of each", key=True)
+        elif names and not recipes:
+            self.findings.add(path, "this pipeline has no recipe", f"give it one of: {', '.join(_RECIPES)}")
+        if "format" in names and "style" not in names:
+            mend = "end the recipe with the action `format`"
+            self.findings.add((*path, "format"), "'format' says what a style puts out", mend, key=True)
+
+    def _process(self, path: Path, shape: _Pipeline) -> ProcessTemplate | None:
+        if shape.process is not None:
+            return recipe.from_process(shape.process)
+        if shape.style is not None:
+            return recipe.from_style(shape.style)
+        if shape.actions is not None:
+            return self._actions((*path, "actions"), shape.actions)
+        return None
+
+    def _actions(self, path: Path, items: tuple[Any, ...]) -> ProcessTemplate | None:
+        if not items:
+            self.findings.add(path, "the list of actions is empty", "add an action, as `- resize: {w: 100}`")
+        actions = [self._action((*path, index), item) for index, item in enumerate(items)]
+        sound = [action for action in actions if action]
+        return recipe.from_actions(sound) if sound and len(sound) == len(items) else None
+
+    def _action(self, path: Path, item: Any) -> Action | None:
+        if not isinstance(item, dict) or len(item) != 1:
+            self.findings.add(path, "an action is one name and its values", "write `- resize: {w: 100, h: 100}`")
+            return None
+        ((name, parameters),) = item.items()
+        values = parameters.values() if isinstance(parameters, dict) else [parameters]
+        if not all(isinstance(value, str) for value in values):
+            self.findings.add((*path, name), f"{name}: a value that is no text", "write one text for each parameter")
+            return None
+        return self.findings.convert((*path, name), lambda given: recipe.from_action(given, parameters), name)

@@ -1,0 +1,176 @@
+"""Recipes: the processes of pipelines, checked before anything is sent."""
+
+import re
+from collections.abc import Iterator
+
+from worker.batch.findings import MendableError, nearest, shown
+from worker.batch.template import ProcessTemplate, TemplateError
+from worker.oss.actions import ACTIONS, ActionError, build, check, output_format
+from worker.oss.process import Action, Image, Style, parse, parse_action
+from worker.oss.refusal import RefusedError
+
+_IMAGE = "image/"
+# Source: OSS, "Image styles": the names of styles.
+_STYLE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
+# Stands for a field while the rest of a process is judged. A private-use character has no meaning in any process.
+_FIELD = "\ue000"
+
+
+def from_process(text: str) -> ProcessTemplate:
+    """A process as in the OSS documentation, perhaps with fields.
+
+    Raises:
+        MendableError: The service would refuse it, or it puts out no picture that can be saved.
+    """
+    try:
+        template = ProcessTemplate.parse(text)
+    except TemplateError as error:
+        raise MendableError(error.reason, error.mend, error.offset) from None
+    # Offsets are told only where the text is the process itself.
+    _check(template.with_fields_as(_FIELD), exact=template.constant == text)
+    return template
+
+
+def from_style(name: str) -> ProcessTemplate:
+    """A process that is a style.
+
+    Raises:
+        MendableError: No style can have this name.
+    """
+    if not _STYLE_NAME.fullmatch(name):
+        raise MendableError(
+            f"{shown(name)} is no name of a style", "a name has 1 to 63 letters, digits, '_', '-' and '.'"
+        )
+    return ProcessTemplate.literal(str(Style(name)))
+
+
+def from_action(name: str, parameters: dict[str, str] | str) -> Action:
+    """An action in clear values, encoded.
+
+    Raises:
+        MendableError: The action or a parameter does not exist, a value is out of range, or holds a field.
+    """
+    clear = (
+        {key: _clear(value) for key, value in parameters.items()}
+        if isinstance(parameters, dict)
+        else _clear(parameters)
+    )
+    try:
+        action = build(name, clear)
+    except ActionError as error:
+        raise MendableError(error.reason, error.mend) from None
+    _check_picture(action.name)
+    return action
+
+
+def from_actions(actions: list[Action]) -> ProcessTemplate:
+    """A process of structured actions."""
+    return ProcessTemplate.literal(str(Image(tuple(actions))))
+
+
+def recheck(process: str) -> None:
+    """Judge a process again once its fields are filled in.
+
+    Raises:
+        MendableError: The service would refuse it.
+    """
+    _check(process, exact=False)
+
+
+def set_format(template: ProcessTemplate) -> str | None:
+    """The format that a recipe sets, None where it keeps the source's or leaves it to a style."""
+    return output_format(template.with_fields_as(_FIELD))
+
+
+def has_style(template: ProcessTemplate) -> bool:
+    """Whether a style is part of the process, so that only its author knows what it puts out."""
+    return any(isinstance(processor, Style) for processor in parse(template.with_fields_as(_FIELD)))
+
+
+def _check(process: str, *, exact: bool) -> None:
+    offset = 0
+    for part in process.split("|"):
+        try:
+            _check_processor(part)
+        except MendableError as error:
+            raise MendableError(error.reason, error.mend, offset + error.offset if exact else 0) from None
+        offset += len(part) + 1
+
+
+def _check_processor(text: str) -> None:
+    if text.startswith("sys/"):
+        raise MendableError(
+            f"{shown(text.partition(',')[0])} in a process", "leave it out: the worker adds sys/saveas itself"
+        )
+    try:
+        (processor,) = parse(text)
+    except RefusedError as error:
+        raise MendableError(_said(error), "write image/ACTION,... as in the OSS documentation") from None
+    if isinstance(processor, Style):
+        from_style(processor.name)
+        return
+    actions = list(_actions(text))
+    if not actions:
+        raise MendableError("an image process without an action", "write image/ACTION,...")
+    for offset, action in actions:
+        try:
+            _check_action(action)
+        except MendableError as error:
+            raise MendableError(error.reason, error.mend, offset) from None
+
+
+def _actions(text: str) -> Iterator[tuple[int, Action]]:
+    """The actions of an image process, each with the number of characters before it."""
+    offset = len(_IMAGE)
+    for part in text[offset:].split("/"):
+        if part:
+            yield offset, parse_action(part)
+        offset += len(part) + 1
+
+
+def _check_action(action: Action) -> None:
+    if _FIELD in action.name:
+        raise MendableError("a field as the name of an action", "use fields in values only")
+    if action.name not in ACTIONS:
+        raise MendableError(f"unknown action {shown(action.name)}", nearest(action.name, ACTIONS))
+    _check_picture(action.name)
+    if any(_FIELD in name for name, _ in action.parameters):
+        raise MendableError(f"{action.name}: a field in the name of a parameter", "use fields in values only")
+    if not any(_FIELD in value for _, value in action.parameters):
+        try:
+            check(action)
+        except RefusedError as error:
+            raise MendableError(_said(error), _expected(action)) from None
+    elif action.name == "format":
+        raise MendableError("format: a field", "write the format: one recipe puts out one format")
+
+
+def _check_picture(name: str) -> None:
+    if not ACTIONS[name].picture:
+        raise MendableError(f"{name!r} puts out no picture, so there is nothing to save", "leave it out")
+
+
+def _expected(action: Action) -> str:
+    """What the first parameter takes whose value is wrong, or what the action needs."""
+    spec = ACTIONS[action.name]
+    for name, value in action.parameters:
+        if name in spec.parameters and not spec.parameters[name].accepts(value):
+            return f"{name or action.name} takes {spec.parameters[name].expected}"
+    needed = " or ".join(f"{name}_..." if name else "one value" for name in spec.required)
+    return f"{action.name} takes {needed}" if needed else f"{action.name} takes one value"
+
+
+def _said(error: RefusedError) -> str:
+    refusal = error.refusal
+    message = refusal.message.replace(repr(_FIELD)[1:-1], "{...}")
+    return f"the service would refuse this: {message}" + (f" ({refusal.ec})" if refusal.ec else "")
+
+
+def _clear(value: str) -> str:
+    """A value of a structured action, where `{{` and `}}` are braces; single ones are kept for fields."""
+    if "{" in value.replace("{{", "") or "}" in value.replace("}}", ""):
+        raise MendableError(
+            f"{shown(value)}: fields in structured actions are not supported in this version",
+            "write {{ and }} for braces",
+        )
+    return value.replace("{{", "{").replace("}}", "}")

@@ -1,0 +1,95 @@
+"""Selection: which of the objects found are sources of the job, and why the others are not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from worker.batch.entry import Filters, PrefixSource, Source
+from worker.batch.template import split_key
+from worker.oss.names import ObjectRef
+
+# What IMG reads. Source: OSS, "Image processing overview"; HEIC and AVIF are read, too.
+IMAGE_EXTENSIONS = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tiff", "tif", "heic", "heif", "avif"})
+# Objects of these classes have to be restored before anything reads them. Source: OSS, "Storage classes".
+ARCHIVE_CLASSES = frozenset({"Archive", "ColdArchive", "DeepColdArchive"})
+
+
+class NotSelected(StrEnum):
+    """Why an object is no source of the job."""
+
+    DIRECTORY = "directory"
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    ARCHIVED = "archived"
+    OLD_VERSION = "old_version"
+    DELETE_MARKER = "delete_marker"
+    OWN_TARGET = "own_target"
+    FILTERED = "filtered"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """An object as a source entry found it; None is what is not known. `place` says where it was named."""
+
+    bucket: str
+    key: str
+    etag: str | None = None
+    size: int | None = None
+    modified: datetime | None = None
+    storage_class: str | None = None
+    row: Mapping[str, str] | None = None
+    place: str = ""
+
+
+def not_selected(source: SourceObject, entry: Source, own_targets: Sequence[ObjectRef] = ()) -> NotSelected | None:
+    """Why an object is left out, the first reason in the order above; None where it is selected.
+
+    A listing is judged whole; keys named one by one, in a list or in a table are meant. `own_targets` are the buckets
+    and key prefixes that the job itself writes to (`worker.batch.proof.own_targets`).
+    """
+    reason = _unusable(source, entry.filters) if isinstance(entry, PrefixSource) else None
+    if reason:
+        return reason
+    if any(own.bucket in {"", source.bucket} and source.key.startswith(own.key) for own in own_targets):
+        return NotSelected.OWN_TARGET
+    if isinstance(entry, PrefixSource) and not passes(source, entry.filters):
+        return NotSelected.FILTERED
+    return None
+
+
+def _unusable(source: SourceObject, filters: Filters) -> NotSelected | None:
+    if source.key.endswith("/"):
+        return NotSelected.DIRECTORY
+    if source.size == 0:
+        return NotSelected.EMPTY
+    if not filters.include and (split_key(source.key)[2] or "").lower() not in IMAGE_EXTENSIONS:
+        return NotSelected.NOT_AN_IMAGE
+    if source.storage_class in ARCHIVE_CLASSES:
+        return NotSelected.ARCHIVED
+    return None
+
+
+def passes(source: SourceObject, filters: Filters) -> bool:
+    """Whether an object meets all filters. What is not known of it is not held against it."""
+    key = source.key.lower() if filters.ignore_case else source.key
+    if filters.include and not _matches(key, filters.include, filters):
+        return False
+    if _matches(key, filters.exclude, filters):
+        return False
+    return _within(source.modified, filters.modified_after, filters.modified_before) and _sized(source.size, filters)
+
+
+def _matches(key: str, patterns: Sequence[str], filters: Filters) -> bool:
+    return any(fnmatchcase(key, pattern.lower() if filters.ignore_case else pattern) for pattern in patterns)
+
+
+def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
+    # Half open, so that windows that adjoin neither lose nor repeat an object.
+    return moment is None or ((after is None or after <= moment) and (before is None or moment < before))
+
+
+def _sized(size: int | None, filters: Filters) -> bool:
+    low, high = filters.min_size, filters.max_size
+    return size is None or ((low is None or low <= size) and (high is None or size <= high))

@@ -1,0 +1,250 @@
+"""Templates of target keys and processes: fields in braces that every source fills in."""
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from worker.oss.encoding import to_base64
+from worker.oss.names import key_problem
+
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+# What a field may put into a process as it is: nothing that separates actions, parameters or processors.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_ROW = "row."
+_BASE64 = ":b64"
+
+
+class BadValue(ValueError):  # noqa: N818 - the name the results log uses for it is BadRow; this is its cause
+    """A source gives a template a value that must not be sent."""
+
+
+class TemplateError(ValueError):
+    """A template is wrong as written; `offset` counts characters from its beginning."""
+
+    def __init__(self, reason: str, mend: str, offset: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.mend = mend
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a task fills its templates with. `format` is what the recipe puts out, None where it keeps the source's."""
+
+    bucket: str
+    key: str
+    pipeline: str = ""
+    job: str = ""
+    format: str | None = None
+    row: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a template; for a row column `name` is `row.COLUMN`. `base64`: the value is written in base64."""
+
+    name: str
+    base64: bool = False
+
+    @property
+    def column(self) -> str | None:
+        """The row column it stands for."""
+        return self.name.removeprefix(_ROW) if self.name.startswith(_ROW) else None
+
+
+Part = str | Field
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The template of a target key."""
+
+    text: str
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Template":
+        """Take a template apart.
+
+        Raises:
+            TemplateError: A field is unknown, or a brace stands alone.
+        """
+        return cls(text, _parse(text, VALUES, base64=False))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its fields, but for row columns."""
+        return frozenset(part.name for part in self.parts if isinstance(part, Field) and part.column is None)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The row columns it uses."""
+        return _columns(self.parts)
+
+    def render(self, fields: Fields) -> str:
+        """The target key.
+
+        Raises:
+            BadValue: It is no key, or still holds a brace, which OSS would expand in `sys/saveas`.
+        """
+        pieces: list[str] = []
+        after_literal = drop_slash = False
+        for part in self.parts:
+            if isinstance(part, str):
+                pieces.append(part.removeprefix("/") if drop_slash else part)
+                after_literal, drop_slash = True, False
+                continue
+            value = _value(part, fields)
+            if value is None and after_literal:
+                pieces[-1] = pieces[-1].removesuffix(".")
+            pieces.append(value or "")
+            after_literal, drop_slash = False, part.name == "dir" and not value
+        key = "".join(pieces)
+        if "{" in key or "}" in key:
+            message = f"the target key {key!r} holds a brace, which OSS would expand"
+            raise BadValue(message)
+        if reason := key_problem(key):
+            message = f"no target key: {reason}"
+            raise BadValue(message)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTemplate:
+    """A process that may hold fields: `image/watermark,text_{row.title:b64}`."""
+
+    text: str
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "ProcessTemplate":
+        """Take a process apart.
+
+        Raises:
+            TemplateError: A field is unknown or cannot stand in a process, or a brace stands alone.
+        """
+        names = {name: value for name, value in VALUES.items() if name not in FORMAT_FIELDS}
+        return cls(text, _parse(text, names, base64=True))
+
+    @classmethod
+    def literal(cls, process: str) -> "ProcessTemplate":
+        """A process without fields."""
+        return cls(process, (process,))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The row columns it uses."""
+        return _columns(self.parts)
+
+    @property
+    def constant(self) -> str | None:
+        """The process itself, where it holds no field."""
+        return self.with_fields_as("") if all(isinstance(part, str) for part in self.parts) else None
+
+    def with_fields_as(self, text: str) -> str:
+        """The process with the same text for every field."""
+        return "".join(part if isinstance(part, str) else text for part in self.parts)
+
+    def render(self, fields: Fields) -> str:
+        """The process, as it is sent without saveas.
+
+        Raises:
+            BadValue: A value could end its parameter and begin another.
+        """
+        return "".join(part if isinstance(part, str) else _plain(part, fields) for part in self.parts)
+
+
+def split_key(key: str) -> tuple[str, str, str | None]:
+    """Directory, stem and extension of a key: `a/b.tar.gz` is `a`, `b.tar`, `gz`; None if no dot divides the name."""
+    directory, _, name = key.rpartition("/")
+    dot = name.rfind(".")
+    return (directory, name[:dot], name[dot + 1 :]) if dot > 0 else (directory, name, None)
+
+
+def _format(fields: Fields) -> str | None:
+    if fields.format is not None:
+        return fields.format
+    extension = split_key(fields.key)[2]
+    return "jpg" if extension is not None and extension.lower() == "jpeg" else extension and extension.lower()
+
+
+# Every field but {row.COLUMN}. None says that there is no extension, and the dot before the field goes.
+VALUES: Mapping[str, Callable[[Fields], str | None]] = {
+    "key": lambda fields: fields.key,
+    "name": lambda fields: fields.key.rpartition("/")[2],
+    "dir": lambda fields: fields.key.rpartition("/")[0],
+    "stem": lambda fields: split_key(fields.key)[1],
+    "ext": lambda fields: split_key(fields.key)[2] if fields.format is None else fields.format,
+    "format": _format,
+    "bucket": lambda fields: fields.bucket,
+    "pipeline": lambda fields: fields.pipeline,
+    "job": lambda fields: fields.job,
+    "hash": lambda fields: hashlib.sha256(f"{fields.bucket}/{fields.key}".encode()).hexdigest()[:16],
+}
+
+# These say what the recipe puts out, so the recipe itself cannot use them.
+FORMAT_FIELDS = frozenset({"ext", "format"})
+
+
+def _parse(text: str, values: Mapping[str, object], *, base64: bool) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for piece in _PIECE.finditer(text):
+        if piece[1] is not None:
+            parts.append(_field(piece[1], values, piece.start(), base64=base64))
+            continue
+        if piece[0] in {"{", "}"}:
+            reason = f"a single {piece[0]!r}"
+            raise TemplateError(reason, "a field is {name} in braces; a brace itself is written twice", piece.start())
+        literal = piece[0][0] if piece[0] in {"{{", "}}"} else piece[0]
+        if parts and isinstance(parts[-1], str):
+            parts[-1] += literal
+        else:
+            parts.append(literal)
+    return tuple(parts)
+
+
+def _field(text: str, values: Mapping[str, object], offset: int, *, base64: bool) -> Field:
+    name = text.removesuffix(_BASE64)
+    if name.startswith(_ROW) and name != _ROW:
+        if name == text or base64:
+            return Field(name, base64=name != text)
+        reason = f"{{{text}}}: base64 is for processes only"
+        raise TemplateError(reason, f"write {{{name}}}", offset)
+    if text in values:
+        return Field(text)
+    if text in VALUES:
+        reason = f"{{{text}}} cannot stand in a process: it says what the process puts out"
+        raise TemplateError(reason, "leave it out", offset)
+    near = difflib.get_close_matches(text, [*values, _ROW + text.partition(".")[2]], 1)
+    mend = f"did you mean {{{near[0]}}}?" if near else "fields: " + ", ".join([*values, "row.COLUMN"])
+    reason = f"unknown field {{{text}}}"
+    raise TemplateError(reason, mend, offset)
+
+
+def _columns(parts: tuple[Part, ...]) -> frozenset[str]:
+    return frozenset(part.column for part in parts if isinstance(part, Field) and part.column is not None)
+
+
+def _value(part: Field, fields: Fields) -> str | None:
+    if part.column is None:
+        return VALUES[part.name](fields)
+    try:
+        return fields.row[part.column]
+    except KeyError:
+        message = f"no column {part.column!r}"
+        raise BadValue(message) from None
+
+
+def _plain(part: Field, fields: Fields) -> str:
+    value = _value(part, fields) or ""
+    if part.base64:
+        return to_base64(value)
+    if not _PLAIN.fullmatch(value):
+        message = (
+            f"{{{part.name}}} is {value!r}: a field of a process takes 1 to 64 of the characters A-Z a-z 0-9 . _ -"
+        )
+        raise BadValue(message)
+    return value

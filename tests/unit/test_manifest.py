@@ -1,0 +1,385 @@
+"""Manifests: what right ones mean, and what each wrong one is answered with."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.golden import Case, cases
+from worker.batch.entry import CsvSource, Filters, ListSource, ObjectsSource, PrefixSource
+from worker.batch.manifest import Manifest
+from worker.batch.proof import apart, collision_free, own_targets
+from worker.batch.reader import parse_manifest, with_columns
+from worker.batch.selection import NotSelected, SourceObject
+from worker.batch.template import VALUES, BadValue
+from worker.errors import Exit, UsageError
+from worker.oss.names import ObjectRef
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+WHOLE = """\
+version: 1
+job: product-renditions
+bucket: photos
+sources:
+  - prefix: products/2026/
+    include: ["*.jpg", "*.png"]
+    exclude: ["*/draft/*"]
+    ignore_case: yes
+    modified_after: 7d
+    modified_before: 2026-11-22T08:00:00+08:00
+    min_size: 1KB
+    max_size: 1MiB
+  - objects: [0123, dir/b.png]
+    etag: ignore
+  - list: keys.txt
+    bucket: archive
+    empty: ok
+  - csv: /data/keys.csv
+    columns: [key, title]
+pipelines:
+  - name: thumb
+    process: image/resize,m_fill,w_100,h_100/quality,q_80
+    target: {bucket: renditions, key: "thumbs/{dir}/{stem}_100.{ext}"}
+  - name: branded
+    style: watermark-v2
+    format: jpg
+    revision: 3
+    target: {key: "branded/{key}"}
+  - name: hero
+    actions:
+      - resize: {m: fill, w: 1200, h: 630}
+      - watermark: {text: "春季 {{Sale}}", size: 40}
+      - format: webp
+    target: {bucket: renditions, key: "hero/{key}.webp"}
+existing: skip
+allow: [target-in-source]
+"""
+
+
+def manifest(text: str) -> Manifest:
+    return parse_manifest(text, "jobs/job.yaml", NOW)
+
+
+def small(sources: str, target: str, more: str = "", process: str = "image/resize,w_1") -> Manifest:
+    """A manifest with one pipeline; `target` is a flow mapping without its braces."""
+    return manifest(
+        f"version: 1\njob: nightly\nbucket: photos\nsources: [{sources}]\n"
+        f"pipelines:\n  - {{name: thumb, process: '{process}', target: {{{target}}}}}\n{more}"
+    )
+
+
+def place_of(line: str) -> int:
+    return WHOLE.splitlines().index(line) + 1
+
+
+def test_the_header_of_a_manifest() -> None:
+    found = manifest(WHOLE)
+    assert (found.version, found.job, found.bucket, found.existing) == (1, "product-renditions", "photos", "skip")
+    assert found.allow == {"target-in-source"}
+    assert found.source_buckets == frozenset({"photos", "archive"})
+
+
+def test_the_sources_of_a_manifest() -> None:
+    prefix, objects, keys, table = manifest(WHOLE).sources
+    assert isinstance(prefix, PrefixSource)
+    assert (prefix.bucket, prefix.prefix, prefix.empty, prefix.etag_ignore) == ("photos", "products/2026/", "ok", False)
+    assert prefix.filters == Filters(
+        include=("*.jpg", "*.png"),
+        exclude=("*/draft/*",),
+        ignore_case=True,
+        modified_after=NOW - timedelta(days=7),
+        modified_before=NOW,
+        min_size=1000,
+        max_size=1_048_576,
+    )
+    assert isinstance(objects, ObjectsSource)
+    assert (objects.keys, objects.empty, objects.etag_ignore) == (("0123", "dir/b.png"), "fail", True)
+    line = place_of("  - objects: [0123, dir/b.png]")
+    assert [(str(place), place.column) for place in objects.places] == [
+        (f"jobs/job.yaml:{line}", 15),
+        (f"jobs/job.yaml:{line}", 21),
+    ]
+    assert isinstance(keys, ListSource)
+    assert (keys.bucket, keys.path, keys.empty) == ("archive", "jobs/keys.txt", "ok")
+    assert isinstance(table, CsvSource)
+    assert (table.path, table.columns, table.header) == ("/data/keys.csv", ("key", "title"), False)
+    assert table.row_columns == frozenset({"title"})
+
+
+def test_the_pipelines_of_a_manifest() -> None:
+    thumb, branded, hero = manifest(WHOLE).pipelines
+    assert (thumb.process.constant, thumb.output_format, thumb.revision) == (
+        "image/resize,m_fill,w_100,h_100/quality,q_80",
+        None,
+        "",
+    )
+    assert (thumb.name, thumb.target_bucket) == ("thumb", "renditions")
+    assert (thumb.place.line, thumb.key_place.column, thumb.bucket_place.column) == (
+        place_of("  - name: thumb"),
+        39,
+        22,
+    )
+    assert (branded.process.constant, branded.output_format, branded.revision) == ("style/watermark-v2", "jpg", "3")
+    assert branded.target_bucket is None
+    assert branded.bucket_place.line == place_of('    target: {key: "branded/{key}"}')
+    assert hero.output_format == "webp"
+    assert hero.process.constant == (
+        "image/resize,m_fill,w_1200,h_630/watermark,text_5pil5a2jIHtTYWxlfQ,size_40/format,webp"
+    )
+
+
+def test_a_source_is_rendered_to_its_process_and_target() -> None:
+    thumb, branded, _ = manifest(WHOLE).pipelines
+    source = SourceObject("photos", "a/b.JPG")
+    assert thumb.render("job", source) == (
+        "image/resize,m_fill,w_100,h_100/quality,q_80",
+        ObjectRef("renditions", "thumbs/a/b_100.JPG"),
+    )
+    assert branded.render("job", source)[1] == ObjectRef("photos", "branded/a/b.JPG")
+
+
+def test_a_row_fills_the_process_and_is_judged_again() -> None:
+    table = "{csv: a.csv, columns: [key, w]}"
+    (pipeline,) = small(table, 'bucket: out, key: "{row.w}/{key}"', process="image/resize,w_{row.w}").pipelines
+    assert pipeline.columns == {"w"}
+    source = SourceObject("photos", "a.jpg", row={"w": "120"})
+    assert pipeline.render("job", source) == ("image/resize,w_120", ObjectRef("out", "120/a.jpg"))
+    with pytest.raises(BadValue, match="The value: wide of parameter: w is invalid"):
+        pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "wide"}))
+    with pytest.raises(BadValue, match="takes 1 to 64 of the characters"):
+        pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "1/crop"}))
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        "image/watermark,text_{row.t:b64}",
+        "image/watermark,text_{row.t:b64},size_40|image/format,webp",
+        "style/a.b-c_d",
+        "image/resize,w_1,/quality,q_9",
+        "image/auto-orient,1/interlace,1",
+    ],
+)
+def test_processes_as_people_write_them_are_accepted(process: str) -> None:
+    table = "{csv: a.csv, columns: [key, t]}"
+    assert small(table, 'bucket: out, key: "x/{key}"', process=process).pipelines[0].process.text == process
+
+
+def test_actions_that_rows_cannot_fill_are_written_out() -> None:
+    (pipeline,) = manifest(
+        "version: 1\njob: j\nbucket: photos\nsources: [{objects: [a]}]\n"
+        'pipelines: [{name: p, actions: [{rotate: 90}], target: {bucket: out, key: "{key}"}}]\n'
+    ).pipelines
+    assert pipeline.process.constant == "image/rotate,90"
+
+
+def test_the_digest_is_that_of_the_content() -> None:
+    digest = manifest(WHOLE).digest
+    assert len(digest) == 64
+    assert (
+        manifest(
+            WHOLE.replace("version: 1\njob: product-renditions\n", "job: 'product-renditions' # x\nversion: 1\n")
+        ).digest
+        == digest
+    )
+    assert manifest(WHOLE.replace("w_100", "w_101")).digest != digest
+
+
+def test_aliases_and_merges_are_followed() -> None:
+    found = manifest(
+        "version: 1\njob: j\nbucket: photos\n"
+        "sources:\n  - &base {prefix: a/, etag: ignore, include: &jpg ['*.jpg']}\n"
+        "  - <<: *base\n    prefix: b/\n  - {<<: [{prefix: c/}, *base], exclude: *jpg}\n"
+        'pipelines: [{name: p, style: s, target: {bucket: out, key: "{key}"}}]\n'
+    )
+    entries = [entry for entry in found.sources if isinstance(entry, PrefixSource)]
+    assert [(entry.prefix, entry.etag_ignore, entry.filters.include) for entry in entries] == [
+        ("a/", True, ("*.jpg",)),
+        ("b/", True, ("*.jpg",)),
+        ("c/", True, ("*.jpg",)),
+    ]
+    assert entries[2].filters.exclude == ("*.jpg",)
+
+
+@pytest.mark.parametrize("text", ["2h", "30m", "45s", "1w", "2026-11-01T00:00:00Z", "2026-11-01T00:00:00.5+08:00"])
+def test_moments_have_a_zone(text: str) -> None:
+    (entry,) = small(f"{{prefix: '', modified_after: {text}}}", 'bucket: out, key: "{key}"').sources
+    assert isinstance(entry, PrefixSource)
+    assert entry.filters.modified_after is not None
+    assert entry.filters.modified_after.tzinfo is not None
+    assert entry.empty == "ok"
+
+
+def test_empty_is_said_by_the_entry_before_its_time_filter() -> None:
+    (entry,) = small("{prefix: a, modified_after: 1d, empty: fail}", 'bucket: out, key: "{key}"').sources
+    assert entry.empty == "fail"
+
+
+def test_standard_input_is_no_path() -> None:
+    (entry,) = small("{list: '-'}", 'bucket: out, key: "{key}"').sources
+    assert isinstance(entry, ListSource)
+    assert entry.path == "-"
+
+
+# ------------------------------------------------------------------------------------------------------------- columns
+
+
+def test_the_header_of_a_table_completes_the_manifest() -> None:
+    found = small("{prefix: a/}, {csv: a.csv}", 'bucket: out, key: "x/{key}"')
+    assert found.source_buckets is None
+    assert not collision_free(found)
+    complete = with_columns(found, 1, ["key", "title"])
+    assert complete.source_buckets == frozenset({"photos"})
+    assert collision_free(complete)
+    table = complete.sources[1]
+    assert isinstance(table, CsvSource)
+    assert (table.columns, table.header, table.row_columns) == (
+        ("key", "title"),
+        True,
+        frozenset({"title"}),
+    )
+
+
+def test_a_table_tells_its_row_columns_only_once_they_are_known() -> None:
+    (table,) = small("{csv: a.csv}", 'bucket: out, key: "x/{key}"').sources
+    assert isinstance(table, CsvSource)
+    assert table.row_columns is None
+
+
+def test_a_header_that_lacks_a_column_is_told_in_the_manifest() -> None:
+    found = small("{csv: a.csv}", 'bucket: out, key: "{row.title}/{key}"')
+    with pytest.raises(UsageError) as caught:
+        with_columns(found, 0, ["id", "titel"])
+    assert [(problem.reason, problem.mend) for problem in caught.value.problems] == [
+        ("jobs/a.csv: no column is named 'key'", "name the column of the keys 'key'"),
+        ("pipeline 'thumb' uses {row.title}: jobs/a.csv has no column 'title'", "did you mean 'titel'?"),
+    ]
+
+
+def test_a_table_without_a_bucket_needs_a_column_for_it() -> None:
+    found = manifest(
+        "version: 1\njob: j\nsources: [{csv: a.csv}]\n"
+        'pipelines: [{name: p, style: s, target: {bucket: out, key: "{key}"}}]\n'
+    )
+    with pytest.raises(UsageError, match=r"jobs/a\.csv has no column 'bucket', and the manifest no bucket for it"):
+        with_columns(found, 0, ["key"])
+    assert with_columns(found, 0, ["key", "bucket"]).source_buckets is None
+
+
+# ------------------------------------------------------------------------------------------------------------- proofs
+
+PREFIX, OTHER, LIST = "{prefix: in/}", "{prefix: in/, bucket: other}", "{list: a.txt}"
+TABLE, WIDE = "{csv: a.csv, columns: [key, t]}", "{csv: a.csv, columns: [key, bucket]}"
+
+
+@pytest.mark.parametrize(
+    ("sources", "target", "expected"),
+    [
+        (PREFIX, 'bucket: out, key: "thumbs/{key}"', True),
+        (PREFIX, 'bucket: out, key: "{name}"', False),
+        (f"{PREFIX}, {OTHER}", 'bucket: out, key: "{key}"', False),
+        (f"{PREFIX}, {OTHER}", 'bucket: out, key: "{bucket}/{key}"', True),
+        (f"{PREFIX}, {OTHER}", 'key: "out/{key}"', True),
+        (WIDE, 'bucket: out, key: "{key}"', False),
+        (WIDE, 'key: "out/{key}"', True),
+        (TABLE, 'bucket: out, key: "{key}"', True),
+        (TABLE, 'bucket: out, key: "{key}/{row.t}"', False),
+    ],
+)
+def test_collisions_are_excluded_for_the_whole_manifest(sources: str, target: str, expected: bool) -> None:
+    assert collision_free(small(sources, target)) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ('bucket: out, key: "{key}"', 'bucket: out, key: "{key}.webp"', False),
+        ('bucket: out, key: "{key}"', 'bucket: out2, key: "{key}"', True),
+        ('bucket: out, key: "a/{key}"', 'bucket: out, key: "b/{key}"', True),
+        ('key: "out/{key}"', 'bucket: out, key: "{key}"', True),
+        ('key: "out/{key}"', 'bucket: photos, key: "{key}.webp"', False),
+        ('key: "out/{key}"', 'key: "{key}.webp"', False),
+    ],
+)
+def test_collisions_of_pipelines_are_excluded_where_they_can_meet(one: str, other: str, expected: bool) -> None:
+    more = f"  - {{name: other, style: s, target: {{{other}}}}}\n"
+    assert collision_free(small("{objects: [a.jpg]}", one, more)) == expected
+
+
+def test_collisions_of_pipelines_are_not_excluded_where_tables_name_buckets() -> None:
+    more = '  - {name: other, style: s, target: {bucket: out, key: "{key}"}}\n'
+    assert not collision_free(small(WIDE, 'key: "x/{key}"', more))
+
+
+@pytest.mark.parametrize(
+    ("sources", "target", "more", "expected"),
+    [
+        (PREFIX, 'bucket: out, key: "{key}"', "", True),
+        (PREFIX, 'key: "out/{key}"', "", True),
+        (PREFIX, 'key: "i{key}"', "", False),
+        (PREFIX, 'key: "{row.t}/{key}"'.replace("{row.t}", "{hash}"), "", False),
+        ("{objects: [a.jpg, b/c.jpg]}", 'key: "out/{key}"', "", True),
+        ("{objects: [a.jpg, out/c.jpg]}", 'key: "out/{key}"', "", False),
+        (LIST, 'key: "out/{key}"', "", False),
+        (LIST, 'bucket: out, key: "{key}"', "", True),
+        (LIST, 'key: "out/{key}"', "allow: [target-in-source]\n", True),
+        (TABLE, 'bucket: out, key: "{key}"', "", True),
+        (WIDE, 'bucket: out, key: "{key}"', "", False),
+        ("{objects: [a.jpg], bucket: other}", 'bucket: photos, key: "{key}"', "", True),
+    ],
+)
+def test_targets_are_proven_not_to_be_sources(sources: str, target: str, more: str, expected: bool) -> None:
+    assert apart(small(sources, target, more)) == expected
+
+
+def test_a_directory_need_not_lie_below_a_prefix_without_a_slash() -> None:
+    found = small("{prefix: in}", 'key: "{dir}/thumbs/{name}"')  # in.jpg goes to thumbs/in.jpg
+    assert not apart(found)
+
+
+def test_the_jobs_own_targets_are_not_its_sources_where_that_is_allowed() -> None:
+    more = '  - {name: other, style: s, target: {bucket: out, key: "b/{key}"}}\nallow: [target-in-source]\n'
+    assert own_targets(small(PREFIX, 'key: "in/a/{key}"', more)) == (ObjectRef("", "in/a/"), ObjectRef("out", "b/"))
+    assert own_targets(small(LIST, 'key: "{hash}/{key}"', "allow: [target-in-source]\n")) == ()
+    assert own_targets(small(PREFIX, 'key: "out/{key}"')) == ()
+
+
+# ----------------------------------------------------------------------------------------------------- wrong manifests
+
+
+def test_there_are_enough_wrong_manifests() -> None:
+    assert len(cases("manifests.txt")) >= 100
+
+
+@pytest.mark.parametrize("case", cases("manifests.txt"), ids=lambda case: case.title)
+def test_a_wrong_manifest_is_answered_with_place_reason_and_mend(case: Case) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_manifest(case.text, "job.yaml", NOW)
+    assert str(caught.value) == case.answer
+    assert caught.value.exit_code is Exit.USAGE
+    assert all(problem.line and problem.column and problem.file == "job.yaml" for problem in caught.value.problems)
+
+
+def test_more_mistakes_than_anybody_reads_are_counted() -> None:
+    keys = ", ".join(f"/{number}" for number in range(150))
+    with pytest.raises(UsageError) as caught:
+        small(f"{{objects: [{keys}]}}", 'bucket: out, key: "{key}"')
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[-1].reason == "and 50 more problems"
+
+
+def test_the_manifest_of_the_documentation_is_right() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text("utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    assert [pipeline.name for pipeline in manifest(example).pipelines] == ["thumb", "branded", "hero"]
+    assert collision_free(with_columns(manifest(example), 3, ["key"]))
+    assert apart(with_columns(manifest(example), 3, ["key"]))
+    answer = text.split("```text\n")[1].split("```")[0].rstrip("\n")
+    assert answer in {case.answer for case in cases("manifests.txt")}
+
+
+def test_the_documentation_names_every_field_and_reason() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text("utf-8")
+    assert all(f"`{{{name}}}`" in text for name in VALUES)
+    reasons = set(NotSelected) - {NotSelected.OLD_VERSION, NotSelected.DELETE_MARKER}
+    assert all(f"`{reason}`" in text for reason in reasons)

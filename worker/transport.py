@@ -76,7 +76,7 @@ class Transport:
                 trace_request_ctx=connection,
             ) as response:
                 body = await _read(response, _LISTING_BYTES if request.method == "GET" else _ANSWER_BYTES)
-                headers = {name.lower(): value for name, value in response.headers.items()}
+                headers = {name.lower(): _as_text(value) for name, value in response.headers.items()}
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _trouble(error, reused=connection.reused)
         if body is None:
@@ -103,6 +103,11 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
         if len(body) > limit:
             return None
     return bytes(body)
+
+
+def _as_text(value: str) -> str:
+    # aiohttp keeps bytes that are not UTF-8 as lone surrogates, which no log can write.
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext:

@@ -83,9 +83,10 @@ class _Attempts:
 
     def delay_s(self, failure: Failure, fraction: float, now_s: float) -> float:
         """How long to wait before the next attempt: full jitter over a doubling bound, or as the service asks."""
-        if failure.remedy in (Remedy.CLOCK, Remedy.REFRESH, Remedy.FREE):
+        failed = self.counted + self.uncounted
+        if not failed:  # nothing but what is granted once
             return 0.0
-        exponent = min(self.counted + self.uncounted, 63) - 1  # 2.0**63 is far over any bound
+        exponent = min(failed, 64) - 1  # 2.0**63 is far over any bound
         bound = min(self.policy.max_delay_s, self.policy.base_delay_s * 2.0**exponent)
         wanted = max(bound * fraction, failure.retry_after_s)
         return max(0.0, min(wanted, self.began_s + self.policy.task_deadline_s - now_s))

@@ -3,7 +3,7 @@
 import base64
 from urllib.parse import quote
 
-_TO_URL_SAFE = str.maketrans("+/", "-_")
+_TO_STANDARD = str.maketrans("-_", "+/")
 
 
 def percent(text: str, safe: str = "") -> str:
@@ -22,10 +22,10 @@ def from_base64(value: str) -> str:
     Raises:
         ValueError: The value is not base64, or not of UTF-8 text.
     """
-    stripped = value.rstrip("=").translate(_TO_URL_SAFE)
+    stripped = value.rstrip("=").translate(_TO_STANDARD)
     padded = stripped + "=" * (-len(stripped) % 4)
     try:
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        return base64.b64decode(padded, validate=True).decode()
     except ValueError as error:  # binascii.Error and those of Unicode, too
         message = "not base64 of UTF-8 text"
         raise ValueError(message) from error

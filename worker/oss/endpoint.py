@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from worker.oss.encoding import percent
 from worker.oss.request import Request
 
-
 _ONLY = "it has a scheme, a host and perhaps a port, nothing else"
-# A host as it goes over the wire: other letters have to be written in their xn-- form. '_' is found in private networks.
+# A host as it goes over the wire: other letters are written in their xn-- form. '_' is found in private networks.
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII)
 
 

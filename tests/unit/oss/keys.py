@@ -1,0 +1,28 @@
+"""Object keys that break a client which encodes, decodes or tidies once too often or once too seldom."""
+
+HARD_KEYS = (
+    "plain.jpg",
+    "a b.jpg",
+    "a+b.jpg",
+    "a%20b.jpg",
+    "100%.jpg",
+    "%2e%2e%2f.jpg",
+    "照片 1.jpg",
+    "e\u0301.jpg",
+    "\U0001f5bc.jpg",
+    "a/../b.jpg",
+    "../b.jpg",
+    "a/./b.jpg",
+    "a//b.jpg",
+    "a///",
+    "..",
+    'it\'s "quoted" `here`.jpg',
+    "(1) [2] {3} <4>.jpg",
+    "a&b=c;d,e|f?g#h.jpg",
+    "a:b@c!d$e*f~g^h\\i.jpg",
+    "tab\tnewline\nreturn\rbell\x07delete\x7f.jpg",
+    " leading and trailing ",
+    "\u00a0\u3000.jpg",
+    "x" * 1023,
+    "照" * 341,
+)

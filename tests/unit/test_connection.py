@@ -1,0 +1,93 @@
+"""The connection: settings become one sender, limits are shared, and nothing of it is left behind."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.stand_in import Reply, Seen, StandIn, refusal
+from worker.connection import connect
+from worker.dispatch.first_contact import judge_bucket_info
+from worker.dispatch.stopping import Stop
+from worker.errors import UsageError
+from worker.oss.request import bucket_info
+from worker.oss.verdict import Failure
+from worker.settings import Limits, Retry, Settings
+
+KEYS = {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "hush", "OSS_SESSION_TOKEN": "passing"}
+
+
+@dataclass
+class Heard:
+    lines: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
+
+    def __call__(self, message: str, level: int = logging.INFO, **fields: object) -> None:
+        self.lines.append((level, message, fields))
+
+
+async def ask(
+    server: StandIn, settings: Settings, environ: Mapping[str, str] = KEYS, parallelism: int = 1, times: int = 1
+) -> Heard:
+    heard = Heard()
+    async with connect(settings, environ, Stop(), parallelism, heard) as connection:
+        for _ in range(times):
+            outcome = await connection.sender.call(bucket_info("photos"), judge_bucket_info)
+            assert not isinstance(outcome.verdict, Failure), outcome
+        assert connection.requests["GET"] == len(server.seen)
+        assert (connection.endpoint, connection.is_local) == (server.url, False)
+    return heard
+
+
+@pytest.mark.parametrize(("signature", "begins"), [("v4", "OSS4-HMAC-SHA256 Credential=id/"), ("v1", "OSS id:")])
+async def test_requests_are_signed_as_the_settings_say_with_the_token(signature: str, begins: str) -> None:
+    async with StandIn({"photos": {}}) as server:
+        settings = Settings(endpoint=server.url, signature="v4" if signature == "v4" else "v1", region="cn-beijing")
+        await ask(server, settings)
+        (seen,) = server.seen
+    assert seen.headers["authorization"].startswith(begins)
+    assert seen.headers["x-oss-security-token"] == "passing"
+    assert signature == "v1" or "/cn-beijing/oss/" in seen.headers["authorization"]
+
+
+@pytest.mark.parametrize(("addressing", "path"), [("path", "/photos/"), ("cname", "/"), ("auto", "/photos/")])
+async def test_requests_are_addressed_as_the_settings_say(addressing: str, path: str) -> None:
+    def any_bucket(_: Seen) -> Reply:
+        return Reply(body=b"<BucketInfo><Bucket><Name>photos</Name></Bucket></BucketInfo>")
+
+    async with StandIn({}, any_bucket) as server:
+        await ask(server, Settings(endpoint=server.url, addressing=addressing))  # type: ignore[arg-type]  # a parameter
+        assert server.seen[0].target == f"{path}?bucketInfo"
+
+
+async def test_processes_share_the_limits() -> None:
+    async with StandIn({"photos": {}}) as server:
+        settings = Settings(endpoint=server.url, limits=Limits(40, 20, concurrency=10))
+        heard = Heard()
+        async with connect(settings, KEYS, Stop(), 4, heard) as connection:
+            assert connection.concurrency == 2
+        async with connect(settings, KEYS, Stop(), 100, heard) as connection:
+            assert connection.concurrency == 1
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await ask(server, settings, parallelism=4, times=6)
+        assert loop.time() - began >= 0.5
+
+
+async def test_attempts_that_fail_are_told_the_first_of_each_code_as_a_warning() -> None:
+    answers = [refusal(503, "ServiceUnavailable"), refusal(503, "ServiceUnavailable"), refusal(500, "InternalError")]
+    async with StandIn({"photos": {}}, lambda _: answers.pop(0) if answers else None) as server:
+        heard = await ask(server, Settings(endpoint=server.url, retry=Retry(5, 0.001, 0.01)))
+    assert [(level, fields["code"]) for level, _, fields in heard.lines] == [
+        (logging.WARNING, "ServiceUnavailable"),
+        (logging.DEBUG, "ServiceUnavailable"),
+        (logging.WARNING, "InternalError"),
+    ]
+    assert "hush" not in str(heard.lines)
+
+
+async def test_without_credentials_there_is_no_connection() -> None:
+    with pytest.raises(UsageError, match="no credentials"):
+        async with connect(Settings(endpoint="http://127.0.0.1:9"), {}, Stop(), 1, Heard()):
+            pytest.fail("connected")

@@ -1,0 +1,256 @@
+"""The rule of the newest line."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.batch.ledger import Ledger
+from worker.batch.record import BAD_ROW, ErrorRecord, Record, SourceRecord, Status, TargetRecord
+from worker.batch.task import Shard, target_digest
+from worker.oss.names import ObjectRef
+
+ALL = Shard(0, 1)
+A, B = "a" * 32, "b" * 32
+TARGETS = [ObjectRef("renditions", f"{number}.jpg") for number in range(3)]
+SAVED, FAILED, SKIPPED, MISSING, ALTERED = Status
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the ledger looks at."""
+
+    status: Status
+    task: str = A
+    at: int = 0  # seconds
+    target: int = 0
+    permanent: bool = False
+    touched: bool = True
+
+    def record(self) -> Record:
+        target = TARGETS[self.target]
+        return Record(
+            schema=1,
+            task=self.task,
+            status=self.status,
+            job="j",
+            run="r",
+            shard="0/1",
+            pipeline="p",
+            source=SourceRecord("photos", "a.jpg"),
+            process="image/rotate,90",
+            target=TargetRecord(target.bucket, target.key),
+            attempts=1,
+            tries={},
+            request_id="",
+            duration_ms=1.0,
+            at=f"2026-11-22T23:{self.at // 60:02}:{self.at % 60:02}.000Z",
+            error=ErrorRecord("Any", 400, "", "", self.permanent) if self.status is FAILED else None,
+            touched=self.touched,
+        )
+
+
+def ledger_of(*lines: Line, shard: Shard = ALL) -> Ledger:
+    ledger = Ledger(shard)
+    for line in lines:
+        ledger.add(line.record())
+    return ledger
+
+
+def done(ledger: Ledger, task: str, target: int = 0) -> bool:
+    return ledger.is_done(target_digest(TARGETS[target]), bytes.fromhex(task))
+
+
+def refused(ledger: Ledger, task: str, target: int = 0) -> bool:
+    return ledger.failed_for_good(target_digest(TARGETS[target]), bytes.fromhex(task))
+
+
+def test_an_empty_log_knows_nothing() -> None:
+    ledger = Ledger(ALL)
+    assert not done(ledger, A)
+    assert not refused(ledger, A)
+    assert not ledger.knows(target_digest(TARGETS[0]))
+    assert len(ledger) == 0
+
+
+def test_a_saved_task_is_done_and_no_other_of_its_target_is() -> None:
+    ledger = ledger_of(Line(SAVED, A))
+    assert done(ledger, A)
+    assert not done(ledger, B)
+    assert not done(ledger, A, target=1)
+    assert ledger.knows(target_digest(TARGETS[0]))
+    assert len(ledger) == 1
+
+
+def test_recipe_a_then_b_then_a_again_is_work_each_time() -> None:
+    a, b = Line(SAVED, A, at=0), Line(SAVED, B, at=1)
+    assert not done(ledger_of(a), B)
+    assert not done(ledger_of(a, b), A)
+    assert done(ledger_of(a, b), B)
+    again = ledger_of(a, b, Line(SAVED, A, at=2))
+    assert done(again, A)
+    assert not done(again, B)
+
+
+@pytest.mark.parametrize(
+    ("newer", "still_done"),
+    [
+        (Line(SKIPPED, A, at=1), True),
+        (Line(SKIPPED, B, at=1), True),
+        (Line(FAILED, B, at=1, touched=False), True),
+        (Line(FAILED, A, at=1, touched=False, permanent=True), True),
+        (Line(FAILED, B, at=1), False),  # it may have been saved all the same
+        (Line(FAILED, A, at=1, permanent=True), False),
+        (Line(MISSING, A, at=1), False),
+        (Line(ALTERED, A, at=1), False),
+        (Line(SAVED, B, at=1), False),
+    ],
+)
+def test_what_may_have_changed_the_target_undoes_a_task_and_nothing_else_does(newer: Line, still_done: bool) -> None:
+    older = Line(SAVED, A, at=0)
+    assert done(ledger_of(older, newer), A) is still_done
+    # The order of reading is not the order of time.
+    assert done(ledger_of(newer, older), A) is still_done
+
+
+@pytest.mark.parametrize("status", [MISSING, ALTERED])
+def test_a_target_that_is_gone_or_altered_is_still_known(status: Status) -> None:
+    assert ledger_of(Line(status)).knows(target_digest(TARGETS[0]))
+
+
+@pytest.mark.parametrize("line", [Line(SKIPPED), Line(FAILED, touched=False)])
+def test_a_target_that_was_never_written_is_not_known(line: Line) -> None:
+    ledger = ledger_of(line)
+    assert not ledger.knows(target_digest(TARGETS[0]))
+    assert not done(ledger, A)
+
+
+def test_of_lines_of_one_time_the_later_one_is_newer() -> None:
+    assert done(ledger_of(Line(SAVED, A), Line(SAVED, B)), B)
+    assert done(ledger_of(Line(SAVED, B), Line(SAVED, A)), A)
+    assert not done(ledger_of(Line(SAVED, A), Line(MISSING, A)), A)
+    assert refused(ledger_of(Line(SAVED, A), Line(FAILED, A, permanent=True)), A)
+    assert not refused(ledger_of(Line(FAILED, A, permanent=True), Line(SAVED, A)), A)
+
+
+@pytest.mark.parametrize("touched", [True, False])
+def test_a_permanent_failure_counts_for_its_task_while_it_is_the_newest_line(touched: bool) -> None:
+    failure = Line(FAILED, A, at=1, permanent=True, touched=touched)
+    assert refused(ledger_of(failure), A)
+    assert not refused(ledger_of(failure), B)
+    assert not refused(ledger_of(failure), A, target=1)
+    for newer in (Line(SKIPPED, A, at=2), Line(SAVED, B, at=2), Line(FAILED, A, at=2), Line(MISSING, A, at=2)):
+        assert not refused(ledger_of(failure, newer), A)
+        assert not refused(ledger_of(newer, failure), A)
+
+
+def test_done_and_failed_for_good_can_both_hold_where_nothing_was_touched() -> None:
+    # A is saved; then B was tried, and declined: the target still holds A.
+    ledger = ledger_of(Line(SAVED, A, at=0), Line(FAILED, B, at=1, permanent=True, touched=False))
+    assert done(ledger, A)
+    assert refused(ledger, B)
+
+
+def test_a_failure_that_may_be_retried_is_not_for_good() -> None:
+    assert not refused(ledger_of(Line(FAILED, A)), A)
+
+
+@given(st.integers(1, 5))
+def test_a_shard_holds_its_own_targets_only(count: int) -> None:
+    lines = [Line(SAVED, A, target=number) for number in range(len(TARGETS))]
+    ledgers = [ledger_of(*lines, shard=Shard(index, count)) for index in range(count)]
+    assert sum(map(len, ledgers)) == len(TARGETS)
+    for number, target in enumerate(TARGETS):
+        holders = [ledger for ledger in ledgers if ledger.knows(target_digest(target))]
+        assert len(holders) == 1
+        assert done(holders[0], A, number)
+
+
+LINES = st.builds(
+    Line,
+    st.sampled_from(Status),
+    st.sampled_from([A, B]),
+    st.integers(0, 3),
+    st.integers(0, 2),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(LINES, max_size=12))
+def test_it_agrees_with_sorting_all_lines(lines: list[Line]) -> None:
+    ledger = ledger_of(*lines)
+    in_time = sorted(lines, key=lambda line: line.at)  # stable: lines of one time stay in their order
+    for number in range(len(TARGETS)):
+        mine = [line for line in in_time if line.target == number]
+        counting = [
+            line for line in mine if line.status is not SKIPPED and not (line.status is FAILED and not line.touched)
+        ]
+        for task in (A, B):
+            newest = counting[-1] if counting else None
+            assert done(ledger, task, number) is (newest is not None and (newest.status, newest.task) == (SAVED, task))
+            last = mine[-1] if mine else None
+            for_good = last is not None and last.status is FAILED and last.permanent and last.task == task
+            assert refused(ledger, task, number) is for_good
+        assert ledger.knows(target_digest(TARGETS[number])) is bool(counting)
+    assert len(ledger) == len({line.target for line in lines})
+
+
+def bad_row(run: str, message: str, at: int = 0, pipeline: str = "p") -> Record:
+    return Record(
+        schema=1,
+        task=None,
+        status=FAILED,
+        job="j",
+        run=run,
+        shard="0/1",
+        pipeline=pipeline,
+        source=SourceRecord("photos", ""),
+        process="",
+        target=None,
+        attempts=0,
+        tries={},
+        request_id="",
+        duration_ms=0.0,
+        at=f"2026-11-22T23:00:{at:02}.000Z",
+        error=ErrorRecord(BAD_ROW, 0, "", message, permanent=True),
+        touched=False,
+    )
+
+
+def with_bad_rows(*records: Record) -> Ledger:
+    ledger = Ledger(ALL)
+    for record in records:
+        ledger.add(record)
+    return ledger
+
+
+def test_bad_rows_of_the_newest_run_are_held_and_no_others() -> None:
+    old = [bad_row("z-old", "keys.csv:1", 0), bad_row("z-old", "keys.csv:2", 1)]
+    new = [bad_row("a-new", "keys.csv:2", 5), bad_row("a-new", "keys.csv:3", 6)]
+    for records in ([*old, *new], [*new, *old]):  # by time, not by name or order of reading
+        ledger = with_bad_rows(*records)
+        held = [message for message in ("keys.csv:1", "keys.csv:2", "keys.csv:3") if ledger.holds_bad_row("p", message)]
+        assert held == ["keys.csv:2", "keys.csv:3"]
+        assert len(ledger) == 0
+
+
+def test_bad_rows_are_held_for_each_pipeline() -> None:
+    ledger = with_bad_rows(bad_row("r", "keys.csv:1", pipeline="thumb"))
+    assert ledger.holds_bad_row("thumb", "keys.csv:1")
+    assert not ledger.holds_bad_row("hero", "keys.csv:1")
+
+
+def test_a_line_of_a_run_that_was_read_out_of_order_is_held_with_its_run() -> None:
+    ledger = with_bad_rows(bad_row("r", "keys.csv:1", 5), bad_row("r", "keys.csv:2", 3))
+    assert ledger.holds_bad_row("p", "keys.csv:2")
+    assert not with_bad_rows(bad_row("r", "keys.csv:1", 5), bad_row("q", "x", 4)).holds_bad_row("p", "x")
+
+
+def test_a_line_whose_time_never_was_is_refused() -> None:
+    broken = Line(SAVED).record()
+    fields = {name: getattr(broken, name) for name in broken.__struct_fields__} | {"at": "2026-02-30T00:00:00.000Z"}
+    with pytest.raises(ValueError, match="day"):
+        Ledger(ALL).add(Record(**fields))

@@ -1,0 +1,229 @@
+"""What people see: what came from outside cannot move their cursor, and counts are told as they are."""
+
+import asyncio
+import json
+import logging
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import in_virtual_time
+from worker.errors import Exit
+from worker.oss.codes import CODES
+from worker.summary import OUTCOMES, Forecast, Snapshot, Summary
+from worker.telemetry.ending import describe_ending
+from worker.telemetry.escape import escape
+from worker.telemetry.explanation import explanation
+from worker.telemetry.logs import LOGGER, set_up_logs
+from worker.telemetry.outlook import describe_forecast
+from worker.telemetry.progress import show_progress
+from worker.telemetry.table import counts, size, table
+
+EVIL = "a\x1b[2J\r\n\u202eb\u2028c\x9b"
+UNSAFE = set("\x1b\r\n\x00\x07\x9b\u202e\u2028\u2066\x7f")
+
+
+@given(st.text())
+def test_escaped_text_is_one_line_without_controls_and_plain_text_is_untouched(text: str) -> None:
+    escaped = escape(text)
+    assert escaped.isprintable() or not UNSAFE & set(escaped)
+    assert len(escaped.splitlines()) <= 1
+    escaped.encode()
+    assert escape(escaped) == escaped
+
+
+def test_escapes_show_what_was_there() -> None:
+    assert escape(EVIL) == r"a\x1b[2J\x0d\x0a\u202eb\u2028c\x9b"
+    assert escape("雪山 é ~") == "雪山 é ~"
+    assert escape("\udcff") == r"\udcff"
+
+
+def test_sizes_and_counts() -> None:
+    assert [size(number) for number in (0, 999, 1000, 1_234_567, 5e15)] == [
+        "0 bytes",
+        "999 bytes",
+        "1 kB",
+        "1.23 MB",
+        "5e+03 TB",
+    ]
+    assert counts([("empty", 2), ("filtered", 0), ("archived", 1)]) == "2 empty, 1 archived"
+
+
+def test_tables_escape_their_values() -> None:
+    assert table([("key", f"{EVIL}\nnext")]).count("\n") == 2
+    assert "\x1b" not in table([("key", EVIL)])
+
+
+def summary(exit_: Exit = Exit.OK, **changes: object) -> Summary:
+    given: dict[str, object] = {
+        "job": "copies",
+        "run": "run-1",
+        "shard": "0/1",
+        "proc": "abcdef01",
+        "outcome": OUTCOMES[exit_],
+        "exit": exit_,
+        "endpoint": "https://oss.example.com",
+        "started": "2026-11-23T08:00:00.000Z",
+        "ended": "2026-11-23T08:00:01.000Z",
+        "enumeration": "complete",
+        "listed": 12,
+        "selected": 10,
+        "not_selected": {"filtered": 2},
+        "duplicates": 1,
+        "planned": 10,
+        "saved": 6,
+        "already_saved": 2,
+        "skipped": 0,
+        "failed": 2,
+        "failed_before": 1,
+        "not_attempted": 0,
+        "attempts": 9,
+        "tries": {"Timeout": 2},
+        "source_bytes": 100,
+        "target_bytes": 2_000_000,
+        "manifest_digest": "",
+        "settings_digest": "",
+        "first_error": {"code": "ImageDamage", "message": f"broken {EVIL}"},
+        **changes,
+    }
+    return Summary(**given)  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_every_exit_code_has_an_outcome_words_and_an_explanation() -> None:
+    assert set(OUTCOMES) == set(Exit)
+    for code in Exit:
+        assert f"(exit {int(code)})" in describe_ending(summary(code), "results", [])
+        assert explanation(str(int(code))) is not None
+
+
+def test_the_ending_tells_counts_first_error_and_where_things_are() -> None:
+    text = describe_ending(summary(Exit.FAILED), "results/copies/run-1", [])
+    for words in (
+        "planned        10  (of 12 objects found, not selected: 2 filtered)  (1 more were duplicates)",
+        "saved          6  (2 MB)",
+        "failed         2  (1 before)",
+        "POSTs sent     9  (failed: 2 Timeout)",
+        "results        results/copies/run-1",
+        "oss-saveas explain ImageDamage",
+    ):
+        assert words in text
+    assert "\x1b" not in text
+    assert "local" not in text
+
+
+def test_a_local_run_says_so_last_and_where_the_pictures_are() -> None:
+    lines = describe_ending(summary(), "results", ["local-oss/renditions"]).splitlines()
+    assert lines[-1].startswith("This was a local run")
+    assert any("local-oss/renditions" in line for line in lines)
+
+
+def test_what_was_planned_so_far_is_told_as_such() -> None:
+    assert "10  so far" in describe_ending(summary(Exit.INTERRUPTED, enumeration="partial"), "results", [])
+
+
+def test_every_code_can_be_explained_in_any_case() -> None:
+    for code in CODES:
+        found = explanation(code.upper())
+        assert found is not None
+        assert found.code == code
+        assert found.cause in str(found)
+    assert explanation("99") is None
+    assert explanation("NoSuchThing") is None
+
+
+def test_a_forecast_in_words() -> None:
+    forecast = Forecast(
+        job="copies",
+        shard="0/1",
+        endpoint="https://oss.example.com",
+        listed=3,
+        selected=2,
+        not_selected={"filtered": 1},
+        duplicates=1,
+        planned=2,
+        outcomes={"small": {"already_saved": 1, "new": 1}},
+        posts=1,
+        source_bytes=5000,
+        unknown_sizes=1,
+        hours={"requests_per_second": 0.5, "source_mb_per_second": 0.1},
+        binds="requests_per_second",
+        requests={"GET": 2},
+        empty=["job.yaml:5"],
+        notes=["a note"],
+        samples=[
+            {"pipeline": "small", "source": f"oss://photos/{EVIL}", "target": "t", "request": "POST /a", "body": "b"}
+        ],
+    )
+    text = describe_forecast(forecast)
+    for words in (
+        "1 already saved, 1 new",
+        "1 POSTs for 5 kB of sources; 1 sizes unknown",
+        "30 minutes  (binds)",
+        "2 GET, 0 POST",
+        "job.yaml:5",
+        "a note",
+    ):
+        assert words in text
+    assert "\x1b" not in text
+
+
+def test_log_lines_are_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("auto", "info")
+    logging.getLogger(LOGGER).info("started", extra={"job": EVIL})
+    logging.getLogger(LOGGER).debug("not told")
+    (line,) = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert (found["message"], found["level"], found["job"]) == ("started", "info", EVIL)
+    assert found["at"].endswith("Z")
+
+
+def test_log_lines_are_text_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("text", "debug")
+    logging.getLogger(LOGGER).warning("careful", extra={"key": EVIL})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "warning careful key=a\\x1b[2J" in line
+
+
+def test_exceptions_are_told_in_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    forms: tuple[Literal["json", "text"], ...] = ("json", "text")
+    for form in forms:
+        set_up_logs(form, "info")
+        logging.getLogger(LOGGER).error("a bug", exc_info=ZeroDivisionError("made up"))
+        assert "ZeroDivisionError: made up" in capsys.readouterr().err
+
+
+NOW = Snapshot(planned=20, total=40, saved=10, already_saved=2, skipped=0, failed=1, elapsed_s=5)
+
+
+def test_progress_is_a_bar_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        async with show_progress("bar", lambda: NOW):
+            await asyncio.sleep(1)
+
+    in_virtual_time(main())
+    shown = capsys.readouterr().err
+    for words in ("13/40", "10 saved, 2.0/s, 2 already saved, 1 failed"):
+        assert words in shown
+    assert "skipped" not in shown
+
+
+def test_progress_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        set_up_logs("json", "info")
+        async with show_progress("auto", lambda: NOW):
+            await asyncio.sleep(25)
+
+    in_virtual_time(main())
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["message"], line["saved"], line["saved_per_s"]) for line in lines] == [("progress", 10, 2.0)] * 2
+
+
+def test_progress_may_be_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        async with show_progress("none", lambda: NOW):
+            await asyncio.sleep(25)
+
+    in_virtual_time(main())
+    assert capsys.readouterr().err == ""

@@ -65,6 +65,7 @@ async def connect(
     async with AsyncExitStack() as stack:
         is_local = settings.endpoint == "local"
         if is_local:
+            log("starting the local OSS", root=settings.local.root)
             url, credentials = await stack.enter_async_context(
                 local_oss(settings.local.root, settings.region, samples=settings.local.samples)
             )

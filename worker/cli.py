@@ -29,6 +29,7 @@ from worker.emulator.app import serve as serve_local_oss
 from worker.errors import Exit, Problem, UsageError, WorkerError
 from worker.forecast import forecast
 from worker.oss.codes import CODES
+from worker.planning import with_files
 from worker.run import RunOptions, run_job
 from worker.settings import Settings
 from worker.settings.loading import load_settings
@@ -36,8 +37,8 @@ from worker.summary import OUTCOMES, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
 from worker.telemetry.escape import escape
 from worker.telemetry.explanation import explanation
+from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
-from worker.telemetry.outlook import describe_forecast
 from worker.telemetry.progress import Form, show_progress
 
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -105,13 +106,19 @@ def run(
     def observe(snapshot: Callable[[], Snapshot]) -> AbstractAsyncContextManager[None]:
         return show_progress(progress, snapshot)
 
-    summary = uvloop.run(run_job(job, settings, options, os.environ, observe, _log))
+    try:
+        summary = uvloop.run(run_job(job, settings, options, os.environ, observe, _log))
+    except WorkerError as error:
+        if error.exit_code not in accepted:
+            raise
+        _fail(error, as_json=as_json)
+        return Exit.OK
+    _leave_word(_short(summary))
     if as_json:
         _print_json(summary.document())
     else:
         directory = Path(settings.results) / job.job / options.run
-        print(describe_ending(summary, str(directory), _local_folders(settings, job)))
-    _leave_word(_short(summary))
+        _print(describe_ending(summary, str(directory), _local_folders(settings, job)))
     return Exit.OK if summary.exit in accepted else summary.exit
 
 
@@ -128,22 +135,23 @@ def plan(
     """Show what a run would do, by outcome, without doing it: only GET and HEAD are sent."""
     settings = _settings(config, {"--endpoint": endpoint, "--region": region, "--results": results})
     job = _manifest(manifest, datetime.now(UTC))
-    found = uvloop.run(forecast(job, settings, arguments.shard(shard), os.environ, _log))
+    part = arguments.shard(shard)
+    found = uvloop.run(forecast(job, settings, part, arguments.parallelism(os.environ, part), os.environ, _log))
     if as_json:
         _print_json(found.document())
     else:
-        print(describe_forecast(found))
+        _print(describe_forecast(found))
     return Exit.NOTHING_SELECTED if found.empty else Exit.OK
 
 
 @app.command()
 def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...")], as_json: Json = False) -> int:
-    """Check manifests without asking the service; tells all problems at once."""
+    """Check manifests and the files they name, without asking the service; tells all problems at once."""
     now = datetime.now(UTC)
     problems: list[str] = []
     for path in manifests:
         try:
-            _manifest(path, now)
+            with_files(_manifest(path, now))
         except UsageError as error:
             problems += [str(problem) for problem in error.problems]
     if as_json:
@@ -151,7 +159,7 @@ def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST..
     elif problems:
         _complain("\n".join(problems))
     else:
-        print("\n".join(f"{path}: valid" for path in manifests))
+        _print("\n".join(f"{path}: valid" for path in manifests))
     return Exit.USAGE if problems else Exit.OK
 
 
@@ -184,7 +192,7 @@ def serve(
             loop.add_signal_handler(number, ended.set)
         # A task, not a coroutine, which would be left without anybody who awaits it where serving fails.
         until = loop.create_task(ended.wait())
-        await serve_local_oss(options, ready=lambda url: print(f"listening on {url}", flush=True), until=until)
+        await serve_local_oss(options, ready=lambda url: _print(f"listening on {url}"), until=until)
 
     uvloop.run(serve_until_signal())
     return Exit.OK
@@ -201,7 +209,7 @@ def explain(code: Annotated[str, typer.Argument(metavar="CODE")], as_json: Json 
     if as_json:
         _print_json({"schema": 1, **asdict(found)})
     else:
-        print(found)
+        _print(str(found))
     return Exit.OK
 
 
@@ -221,10 +229,6 @@ def _run_command(args: list[str]) -> int:
         ended = error
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Who read our output has gone; what was done is recorded. Nothing may be flushed into the pipe any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.UNEXPECTED
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one, with its exit code
         traceback.print_exception(error)
         _complain("error: this is a bug in oss-saveas: please report it with the lines above; running again is safe")
@@ -246,9 +250,9 @@ def _fail(error: WorkerError, *, as_json: bool) -> None:
         "exit": int(error.exit_code),
         "first_error": {"message": str(error)},
     }
+    _leave_word(ending)
     if as_json:
         _print_json(ending)
-    _leave_word(ending)
 
 
 def _settings(config: Path | None, flags: dict[str, str | None]) -> Settings:
@@ -276,7 +280,8 @@ def _manifest(path: Path, now: datetime) -> Manifest:
 
 def _read(path: Path) -> str:
     try:
-        data = path.read_bytes() if path.stat().st_size <= document.MAX_BYTES else bytes(document.MAX_BYTES + 1)
+        with path.open("rb") as file:
+            data = file.read(document.MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(Problem(f"cannot be read: {error.strerror}", "check the path", str(path))) from error
     return document.decode(data, str(path))
@@ -290,8 +295,16 @@ def _complain(text: str) -> None:
     print("\n".join(escape(line) for line in text.split("\n")), file=sys.stderr)
 
 
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Who read our output has gone, which changes nothing of what was done. Nothing more may go into the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print_json(found: dict[str, object]) -> None:
-    print(json.dumps(found, ensure_ascii=False, indent=2))
+    _print(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def _short(summary: Summary) -> dict[str, object]:

@@ -97,6 +97,7 @@ async def connect(
                 settings.limits.requests_per_second / parallelism,
                 settings.limits.source_mb_per_second / parallelism,
                 time.monotonic,
+                asyncio.sleep,
             ),
             policy=RetryPolicy(
                 settings.retry.max_attempts,

@@ -85,12 +85,6 @@ class UsageError(WorkerError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class NothingSelectedError(WorkerError):
-    """A source entry selected nothing."""
-
-    exit_code = Exit.NOTHING_SELECTED
-
-
 class ResultsError(WorkerError):
     """The results log cannot be written or read."""
 

@@ -1,5 +1,6 @@
 """The forecast of a run, which the command `plan` shows: every decision of a run, without a single POST."""
 
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -27,7 +28,7 @@ Decision = ToSend | Result | Needless
 
 
 async def forecast(
-    manifest: Manifest, settings: Settings, shard: Shard, environ: Mapping[str, str], log: Log
+    manifest: Manifest, settings: Settings, shard: Shard, parallelism: int, environ: Mapping[str, str], log: Log
 ) -> Forecast:
     """Go through all decisions of a run; asks the service with GET and HEAD only.
 
@@ -35,8 +36,10 @@ async def forecast(
         WorkerError: A proof fails, the sources cannot be read, or the service refuses.
     """
     stop = Stop()
-    async with connect(settings, environ, stop, parallelism=1, log=log) as connection:
-        ledger = await read_ledger(Path(settings.results) / manifest.job, shard, log)
+    async with connect(settings, environ, stop, parallelism, log) as connection:
+        ledger = await read_ledger(
+            Path(settings.results) / manifest.job, shard, lambda text: log(text, logging.WARNING)
+        )
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, manifest.existing, redo=False, heads=heads)
 
@@ -51,7 +54,7 @@ async def forecast(
             scheduler = Scheduler(decide, counts.take_in, ready, stop)
             async with aclosing(counts.counted(plan)) as tasks:
                 await scheduler.run(tasks, connection.concurrency, grace_s=0)
-            return _forecast(manifest.job, settings.limits, connection, plan, counts)
+            return _forecast(manifest.job, _hours(counts, settings.limits, parallelism), connection, plan, counts)
 
 
 @dataclass(slots=True)
@@ -67,12 +70,13 @@ class _Counts:
 
     async def counted(self, plan: Plan) -> AsyncGenerator[Task, None]:
         """The tasks to decide; bad rows are counted on the way."""
-        async for item in plan.tasks:
-            self.planned += 1
-            if isinstance(item, PlannedTask):
-                yield item.task
-            else:
-                self._count(item.pipeline, "bad_row")
+        async with aclosing(plan.tasks) as tasks:
+            async for item in tasks:
+                self.planned += 1
+                if isinstance(item, PlannedTask):
+                    yield item.task
+                else:
+                    self._count(item.pipeline, "bad_row")
 
     def take_in(self, decided: tuple[Task, Decision]) -> None:
         """Count a decision."""
@@ -94,8 +98,7 @@ class _Counts:
         self.outcomes.setdefault(pipeline, Counter())[outcome] += 1
 
 
-def _forecast(job: str, limits: Limits, connection: Connection, plan: Plan, counts: _Counts) -> Forecast:
-    hours = _hours(counts, limits)
+def _forecast(job: str, hours: dict[str, float], connection: Connection, plan: Plan, counts: _Counts) -> Forecast:
     enumeration = plan.enumeration
     return Forecast(
         job=job,
@@ -119,10 +122,14 @@ def _forecast(job: str, limits: Limits, connection: Connection, plan: Plan, coun
     )
 
 
-def _hours(counts: _Counts, limits: Limits) -> dict[str, float]:
+def _hours(counts: _Counts, limits: Limits, parallelism: int) -> dict[str, float]:
+    """What each limit alone would take; unknown sizes count as the mean of the known ones, as they do in a run."""
+    known = counts.posts - counts.unknown_sizes
+    source_bytes = counts.source_bytes * counts.posts / known if known else 0
+    share_hours = _SECONDS_PER_HOUR / parallelism
     per_hour = {
-        "requests_per_second": counts.posts / (limits.requests_per_second * _SECONDS_PER_HOUR),
-        "source_mb_per_second": counts.source_bytes / (limits.source_mb_per_second * _BYTES_PER_MB * _SECONDS_PER_HOUR),
+        "requests_per_second": counts.posts / (limits.requests_per_second * share_hours),
+        "source_mb_per_second": source_bytes / (limits.source_mb_per_second * _BYTES_PER_MB * share_hours),
     }
     return {limit: round(hours, 4) for limit, hours in per_hour.items()}
 

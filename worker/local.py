@@ -5,7 +5,7 @@ import json
 import secrets
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from worker.errors import UsageError
 from worker.oss.signing import Credentials
@@ -46,8 +46,10 @@ async def local_oss(root: str, region: str, *, samples: bool) -> AsyncIterator[t
             "samples": samples,
         }
         child.stdin.write(json.dumps(options).encode() + b"\n")
-        async with asyncio.timeout(_START_S):
-            line = await child.stdout.readline()
+        line = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                line = await child.stdout.readline()
         if not line.startswith(_READY):
             reason = "the local OSS did not start"
             raise UsageError(reason, "see what it said above; it needs: pip install 'oss-saveas-worker[local]'")

@@ -1,16 +1,16 @@
 """Planning: the tasks of a job as a stream, proven before the first of them is sent. Shared by `run` and `plan`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from worker.batch.document import Place
-from worker.batch.entry import STANDARD_INPUT, CsvSource, PrefixSource
+from worker.batch.entry import STANDARD_INPUT, CsvSource, ListSource, PrefixSource
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
-from worker.batch.proof import apart, collision_free, own_targets
+from worker.batch.proof import apart, cname_problems, collision_free, own_targets
 from worker.batch.reader import with_columns
 from worker.batch.task import Shard
 from worker.connection import Connection
@@ -24,7 +24,7 @@ from worker.settings import Settings
 from worker.sources.enumeration import Enumeration, Planned
 from worker.sources.listing import Ask
 from worker.sources.spool import Spool
-from worker.sources.tables import read_header
+from worker.sources.tables import check_readable, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Plan:
     shard: Shard
     notes: list[str]
     enumeration: Enumeration
-    tasks: AsyncIterator[Planned]
+    tasks: AsyncGenerator[Planned, None]
     count: int | None
 
 
@@ -84,7 +84,9 @@ async def plan_tasks(
         UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
         AccessError: The credentials are refused, or a prefix may not be listed.
     """
-    manifest = _with_headers(manifest)
+    if settings.addressing == "cname" and (problems := cname_problems(manifest)):
+        raise UsageError(problems)
+    manifest = with_files(manifest)
     notes = await _ask_after_buckets(manifest, settings, connection)
     if any(entry.etag_ignore for entry in manifest.sources):
         notes.append("etag: ignore: changed sources cannot be seen")
@@ -100,15 +102,23 @@ async def plan_tasks(
         yield Plan(shard, notes, enumeration, spool.tasks(), spool.count)
 
 
-def _with_headers(manifest: Manifest) -> Manifest:
-    """Read the headers of all tables: a missing column is told before the first request, not at the first row."""
+def with_files(manifest: Manifest) -> Manifest:
+    """The manifest with the headers of its tables: a missing file or column is told before anything is sent.
+
+    Raises:
+        UsageError: A file cannot be read, or a column is missing.
+    """
     problems: list[Problem] = []
     for index, entry in enumerate(manifest.sources):
-        if isinstance(entry, CsvSource) and entry.columns is None and entry.path != STANDARD_INPUT:
-            try:
+        if not isinstance(entry, ListSource | CsvSource) or entry.path == STANDARD_INPUT:
+            continue
+        try:
+            if isinstance(entry, CsvSource) and entry.columns is None:
                 manifest = with_columns(manifest, index, read_header(entry))
-            except UsageError as error:
-                problems += error.problems
+            else:
+                check_readable(entry)
+        except UsageError as error:
+            problems += error.problems
     if problems:
         raise UsageError(problems)
     return manifest

@@ -1,11 +1,13 @@
 """One run of a job: wires plan, dispatch and results log, and returns the summary."""
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -22,7 +24,7 @@ from worker.dispatch.recorder import Recorder, bad_row_message
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.tally import Tally
-from worker.errors import Exit, ResultsError, WorkerError, foremost
+from worker.errors import AccessError, Exit, ResultsError, UsageError, WorkerError, foremost
 from worker.planning import Plan, plan_tasks, read_ledger
 from worker.results.writing import DirectoryLog, ensure_writable, write_atomically
 from worker.settings import Settings
@@ -70,7 +72,8 @@ async def run_job(
                 endpoint=connection.endpoint,
                 credentials=connection.credentials_source,
             )
-            ledger = await read_ledger(directory, options.shard, log)
+            ledger = await read_ledger(directory, options.shard, lambda text: log(text, logging.WARNING))
+            log("results log read", targets=len(ledger))
             run = _Run(manifest, settings, options, connection, ledger, directory / options.run)
             try:
                 async with plan_tasks(manifest, settings, options.shard, connection, options.max_tasks) as plan:
@@ -119,7 +122,6 @@ class _Run:
         self._stop = connection.stop
         self._tally = Tally(settings.failure.canary)
         self._began_s = time.monotonic()
-        self._started = connection.clock.stamp()
         self._sent = 0
         self._trouble: list[WorkerError] = []
         shard = options.shard
@@ -130,7 +132,7 @@ class _Run:
         self._recorder = Recorder(self._log.append, connection.clock, manifest.job, options.run, shard)
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, manifest.existing, redo=options.redo, heads=heads)
-        performer = Performer(connection.sender, decider, self._permit)
+        performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
         self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
 
     async def work(self, plan: Plan) -> None:
@@ -169,15 +171,16 @@ class _Run:
     async def _counted(self, plan: Plan) -> AsyncGenerator[Task, None]:
         """The tasks to perform; bad rows are recorded on the way. Trouble with the sources stops the run."""
         try:
-            async for planned in plan.tasks:
-                self._tally.planned += 1
-                if isinstance(planned, PlannedTask):
-                    yield planned.task
-                elif self._ledger.holds_bad_row(planned.pipeline, bad_row_message(planned)):
-                    self._tally.repeated_bad_rows += 1
-                else:
-                    await self._log.ready()
-                    self._recorder.record_bad(planned)
+            async with aclosing(plan.tasks) as tasks:
+                async for planned in tasks:
+                    self._tally.planned += 1
+                    if isinstance(planned, PlannedTask):
+                        yield planned.task
+                    elif self._ledger.holds_bad_row(planned.pipeline, bad_row_message(planned)):
+                        self._tally.repeated_bad_rows += 1
+                    else:
+                        await self._log.ready()
+                        self._recorder.record_bad(planned)
         except WorkerError as error:
             self._trouble.append(error)
             self._stop.throw(Reason.SOURCES)
@@ -200,20 +203,21 @@ class _Run:
 
     def _durable(self, record: Record) -> None:
         self._tally.count(record)
-        if record.status is Status.FAILED and self._tally.refused(ended=False):
+        if record.status is Status.FAILED and self._tally.access_denied(ended=False):
             self._stop.throw(Reason.ACCESS)
 
     def _writer_ended(self, writer: asyncio.Task[None]) -> None:
-        error = writer.exception()
+        error = None if writer.cancelled() else writer.exception()
         if isinstance(error, WorkerError):
             self._trouble.append(error)
+        if error is not None:
             self._stop.throw(Reason.RESULTS)
 
     def _exit(self, plan: Plan | None) -> Exit:
         tally, stopped = self._tally, self._stop.reason
-        codes = [error.exit_code for error in self._trouble]
-        undone = not self._complete or tally.not_attempted > 0
-        if stopped is Reason.ACCESS or tally.refused(ended=True):
+        codes = [self._exit_of(error) for error in self._trouble]
+        undone = not self._complete or tally.not_attempted != 0
+        if stopped is Reason.ACCESS or tally.access_denied(ended=True):
             codes.append(Exit.REFUSED)
         if stopped is Reason.SIGNAL and undone:
             codes.append(Exit.INTERRUPTED)
@@ -228,8 +232,15 @@ class _Run:
             codes.append(Exit.UNEXPECTED)
         return foremost(codes)
 
+    def _exit_of(self, error: WorkerError) -> Exit:
+        """The exit of trouble on the way: "nothing was sent" and "nothing was saved" are told only where it is true."""
+        if (isinstance(error, UsageError) and self._sent) or (isinstance(error, AccessError) and self._tally.saved):
+            return Exit.STOPPED
+        return error.exit_code
+
     def _summary(self, plan: Plan | None) -> Summary:
         code, tally, options = self._exit(plan), self._tally, self._options
+        ended = self._connection.clock.now()
         enumeration = plan.enumeration if plan else None
         notes = [*(plan.notes if plan else ()), *map(str, self._trouble)]
         if enumeration:
@@ -242,8 +253,8 @@ class _Run:
             outcome=OUTCOMES[code],
             exit=code,
             endpoint=self._connection.endpoint,
-            started=timestamp(self._started),
-            ended=timestamp(self._connection.clock.stamp()),
+            started=timestamp(ended - timedelta(seconds=time.monotonic() - self._began_s)),
+            ended=timestamp(ended),
             enumeration="complete" if self._complete else "partial",
             listed=enumeration.listed if enumeration else 0,
             selected=enumeration.selected if enumeration else 0,
@@ -260,6 +271,7 @@ class _Run:
             not_attempted=tally.not_attempted,
             attempts=tally.attempts,
             tries=dict(tally.tries),
+            requests=dict(self._connection.requests),
             source_bytes=tally.source_bytes,
             target_bytes=tally.target_bytes,
             manifest_digest=self._manifest.digest,

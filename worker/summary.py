@@ -51,6 +51,7 @@ class Summary:
     not_attempted: int
     attempts: int
     tries: dict[str, int]
+    requests: dict[str, int]
     source_bytes: int
     target_bytes: int
     manifest_digest: str

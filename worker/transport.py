@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from worker import __version__, settings
+from worker.errors import UsageError
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Endpoint, is_loopback
 from worker.oss.request import Request
@@ -111,7 +112,11 @@ def _as_text(value: str) -> str:
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_file)
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # an unreadable file; of a bad one, ssl.SSLError is an OSError, too
+        reason = f"transport.ca_file {ca_file} cannot be used: {error.strerror or error}"
+        raise UsageError(reason, "name a file of certificates in PEM form") from error
 
 
 def _proxy_for(scheme: str, host: str, setting: str) -> str | None:

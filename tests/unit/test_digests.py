@@ -69,3 +69,12 @@ def test_a_digest_costs_at_most_40_bytes_at_any_size_that_matters() -> None:
             assert _bytes_of(found) / count <= 40, count
     # What is told of it: all but the fixed cost of the tables.
     assert 20 <= _bytes_of(found) / 200_000 <= 34
+
+
+@given(st.sets(st.binary(min_size=16, max_size=16).filter(any)), st.binary(min_size=16, max_size=16).filter(any))
+def test_it_holds_what_was_added_and_nothing_else(digests: set[bytes], other: bytes) -> None:
+    tested = DigestSet()
+    for digest in digests:
+        tested.add(digest)
+    assert all(digest in tested for digest in digests)
+    assert (other in tested) == (other in digests)

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.golden import Case, cases
 from worker.batch.entry import CsvSource, Filters, ListSource, ObjectsSource, PrefixSource
 from worker.batch.manifest import Manifest
-from worker.batch.proof import apart, collision_free, own_targets
+from worker.batch.proof import apart, cname_problems, collision_free, own_targets
 from worker.batch.reader import parse_manifest, with_columns
 from worker.batch.selection import NotSelected, SourceObject
 from worker.batch.template import VALUES, BadValue
@@ -383,3 +383,13 @@ def test_the_documentation_names_every_field_and_reason() -> None:
     assert all(f"`{{{name}}}`" in text for name in VALUES)
     reasons = set(NotSelected) - {NotSelected.OLD_VERSION, NotSelected.DELETE_MARKER}
     assert all(f"`{reason}`" in text for reason in reasons)
+
+
+def test_a_custom_domain_serves_one_source_bucket_and_shows_no_targets() -> None:
+    assert not cname_problems(small("{prefix: a/}", 'bucket: out, key: "{key}"'))
+    several = cname_problems(manifest(WHOLE))
+    assert [problem.file for problem in several] == ["jobs/job.yaml"] * 2
+    assert "one bucket" in several[0].reason
+    assert "existing: skip" in several[1].reason
+    unknown = small("{csv: keys.csv}", 'bucket: out, key: "{key}"')
+    assert [problem.reason for problem in cname_problems(unknown)] == [several[0].reason]

@@ -192,3 +192,8 @@ def test_milliseconds_come_back_whole(number: int) -> None:
 def test_a_moment_that_never_was_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         milliseconds(text)
+
+
+def test_a_line_whose_time_never_was_is_no_record() -> None:
+    with pytest.raises(ValueError, match="day"):
+        decode(encode(SAVED).replace(b"2026-11-22T", b"2026-02-30T"))

@@ -16,10 +16,10 @@ from worker.summary import OUTCOMES, Forecast, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
 from worker.telemetry.escape import escape
 from worker.telemetry.explanation import explanation
+from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
-from worker.telemetry.outlook import describe_forecast
 from worker.telemetry.progress import show_progress
-from worker.telemetry.table import counts, size, table
+from worker.telemetry.table import counts, size, span, table
 
 EVIL = "a\x1b[2J\r\n\u202eb\u2028c\x9b"
 UNSAFE = set("\x1b\r\n\x00\x07\x9b\u202e\u2028\u2066\x7f")
@@ -49,6 +49,17 @@ def test_sizes_and_counts() -> None:
         "5e+03 TB",
     ]
     assert counts([("empty", 2), ("filtered", 0), ("archived", 1)]) == "2 empty, 1 archived"
+
+
+def test_lengths_of_time_are_told_in_the_unit_that_suits_them() -> None:
+    assert [span(hours) for hours in (56.4, 1, 0.5, 1 / 60, 0.001, 0)] == [
+        "56.4 hours",
+        "1 hours",
+        "30 minutes",
+        "1 minutes",
+        "3.6 seconds",
+        "0 seconds",
+    ]
 
 
 def test_tables_escape_their_values() -> None:

@@ -16,6 +16,10 @@ class DigestSet:
     def __init__(self) -> None:
         self._partitions: list[_Partition | None] = [None] * _PARTITIONS
 
+    def __contains__(self, digest: bytes) -> bool:
+        partition = self._partitions[digest[0]]
+        return partition is not None and partition.holds(int.from_bytes(digest[:8]), int.from_bytes(digest[8:]))
+
     def add(self, digest: bytes) -> bool:
         """Add a digest of 16 bytes; False if it was there."""
         partition = self._partitions[digest[0]]
@@ -43,6 +47,10 @@ class _Partition:
         if self._count > _MAX_LOAD * len(self._high):
             self._grow()
         return True
+
+    def holds(self, high: int, low: int) -> bool:
+        slot = self._find(high, low)
+        return bool(self._high[slot] or self._low[slot])
 
     def _find(self, high: int, low: int) -> int:
         highs, lows, size = self._high, self._low, len(self._high)

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from worker.batch.digests import DigestSet
 from worker.batch.record import BAD_ROW, Record, Status, milliseconds
-from worker.batch.task import Shard, target_digest
+from worker.batch.task import Shard, target_digest, text_digest
 from worker.oss.names import ObjectRef
 
 
@@ -13,7 +14,7 @@ class _Entry(NamedTuple):
     counted_at: int
     saved: bytes | None  # the task that the newest counting line says is saved
     last_at: int
-    refused: bytes | None  # the task that the newest line says has failed for good
+    failed_for_good: bytes | None  # the task that the newest line says has failed for good
 
 
 _NOTHING = _Entry(-1, None, -1, None)
@@ -30,22 +31,16 @@ class Ledger:
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
         self._entries: dict[bytes, _Entry] = {}
-        self._bad_rows_run = ""
-        self._bad_rows_at = -1
-        self._bad_rows: set[tuple[str, str]] = set()
+        self._bad_rows = DigestSet()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, record: Record) -> None:
-        """Take in one line.
-
-        Raises:
-            ValueError: Its time or its task id cannot be read.
-        """
+        """Take in one line."""
         at = milliseconds(record.at)
         if record.error is not None and record.error.code == BAD_ROW:
-            self._add_bad_row(record.run, (record.pipeline, record.error.message), at)
+            self._bad_rows.add(_bad_row(record.pipeline, record.error.message))
         if record.target is None or record.task is None:
             return
         digest = target_digest(ObjectRef(record.target.bucket, record.target.key))
@@ -58,34 +53,29 @@ class Ledger:
 
     def failed_for_good(self, target: bytes, task: bytes) -> bool:
         """Whether the newest line for the target is a permanent failure of this very task."""
-        return self._entries.get(target, _NOTHING).refused == task
+        return self._entries.get(target, _NOTHING).failed_for_good == task
 
     def knows(self, target: bytes) -> bool:
         """Whether this job may have written the target before."""
         return self._entries.get(target, _NOTHING).counted_at >= 0
 
     def holds_bad_row(self, pipeline: str, message: str) -> bool:
-        """Whether the newest run that met bad rows has recorded this one."""
-        return (pipeline, message) in self._bad_rows
-
-    def _add_bad_row(self, run: str, row: tuple[str, str], at: int) -> None:
-        if run != self._bad_rows_run:
-            if at < self._bad_rows_at:
-                return
-            self._bad_rows_run = run
-            self._bad_rows = set()
-        self._bad_rows_at = max(at, self._bad_rows_at)
-        self._bad_rows.add(row)
+        """Whether a line says of this row that it is bad: its place and what is wrong make it the same row."""
+        return _bad_row(pipeline, message) in self._bad_rows
 
 
 def _newer(entry: _Entry, record: Record, at: int) -> _Entry:
     task = bytes.fromhex(record.task or "")
     if at >= entry.last_at:
         permanent = record.error is not None and record.error.permanent
-        entry = entry._replace(last_at=at, refused=task if permanent else None)
+        entry = entry._replace(last_at=at, failed_for_good=task if permanent else None)
     if at >= entry.counted_at and _counts(record):
         entry = entry._replace(counted_at=at, saved=task if record.status is Status.SAVED else None)
     return entry
+
+
+def _bad_row(pipeline: str, message: str) -> bytes:
+    return text_digest(f"{pipeline} {message}")
 
 
 def _counts(record: Record) -> bool:

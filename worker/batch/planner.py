@@ -69,7 +69,8 @@ def _plan_good(
 
 
 def _bad(source: SourceObject, reason: str) -> BadSource:
-    return BadSource(source.bucket, source.key, source.place, reason)
+    # What a listing found stands in no file: its name is its place.
+    return BadSource(source.bucket, source.key, source.place or f"oss://{source.bucket}/{source.key}", reason)
 
 
 def _bad_task(pipeline: Pipeline, source: BadSource, shard: Shard) -> Iterator[BadTask]:

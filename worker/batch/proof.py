@@ -41,6 +41,19 @@ def apart(manifest: Manifest) -> bool:
     )
 
 
+def cname_problems(manifest: Manifest) -> list[Problem]:
+    """What cannot be done at a custom domain (CNAME), which belongs to one bucket and answers for no other."""
+    found = []
+    buckets = manifest.source_buckets
+    if buckets is None or len(buckets) > 1:
+        reason = "with `addressing: cname` all sources come from one bucket, that of the domain"
+        found.append(Problem(reason, "use the bucket's own endpoint, or one manifest for each bucket", manifest.file))
+    if manifest.existing != "replace":
+        reason = f"with `addressing: cname` targets cannot be looked up, as `existing: {manifest.existing}` needs"
+        found.append(Problem(reason, "use the bucket's own endpoint, or `existing: replace`", manifest.file))
+    return found
+
+
 def own_targets(manifest: Manifest) -> tuple[ObjectRef, ...]:
     """Buckets and key prefixes that the job itself writes to and, with `target-in-source`, does not read from.
 

@@ -103,7 +103,8 @@ def decode(line: bytes) -> Record:
     """
     try:
         record = _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        milliseconds(record.at)  # the form of a moment does not make it one
+    except (msgspec.DecodeError, ValueError) as error:
         _refuse_later_schema(line)
         raise ValueError(str(error)) from error
     if record.schema > SCHEMA:

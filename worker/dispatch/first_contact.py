@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from worker.batch.document import Place
 from worker.dispatch.sender import Sender
 from worker.errors import AccessError, Problem, StoppedError, UsageError
-from worker.oss.answer import Answer, BucketInfo, UnreadableAnswerError, parse_bucket_info
+from worker.oss.answer import Answer, BucketInfo, parse_bucket_info
 from worker.oss.codes import CODES, CREDENTIAL_CODES, Remedy
 from worker.oss.request import bucket_info
-from worker.oss.verdict import Failure, failure, judge_error
+from worker.oss.verdict import Failure, judge_reading
 
 _OTHER_ENDPOINT = "must be addressed using the specified endpoint"
 
@@ -57,12 +57,7 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
 
 def judge_bucket_info(answer: Answer) -> BucketInfo | Failure:
     """What an answer to GetBucketInfo says."""
-    if answer.status != 200:
-        return judge_error(answer)
-    try:
-        return parse_bucket_info(answer)
-    except UnreadableAnswerError as error:
-        return failure("UnreadableAnswer", str(error), answer)
+    return judge_reading(answer, parse_bucket_info)
 
 
 def _problem(bucket: str, place: Place, refusal: Failure, expected: Expectation) -> Problem | None:

@@ -1,6 +1,7 @@
 """The performer: one task to its result."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from worker.batch.record import Status
@@ -21,13 +22,15 @@ _CLOCK_GRAIN = timedelta(seconds=1)
 class Performer:
     """Takes tasks one by one to their results; safe to use from many coroutines at once.
 
-    `permit` is called just before the first POST of a task, and may raise `Cut` to end the run there.
+    `permit` is called just before the first POST of a task, and may raise `Cut` to end the run there. `can_look`:
+    targets can be looked at, as they cannot at a custom domain, which belongs to the source bucket.
     """
 
-    def __init__(self, sender: Sender, decider: Decider, permit: Callable[[], None]) -> None:
+    def __init__(self, sender: Sender, decider: Decider, permit: Callable[[], None], *, can_look: bool) -> None:
         self._sender = sender
         self._decider = decider
         self._permit = permit
+        self._can_look = can_look
 
     async def perform(self, task: Task) -> Result | Needless:
         """Do a task, or find that there is nothing to do.
@@ -47,11 +50,13 @@ class Performer:
         def judge(answer: Answer) -> Saved | Unconfirmed | Failure:
             return judge_saved(answer, task.source.bucket, task.target)
 
+        async def confirm(verdict: Saved | Unconfirmed) -> Saved | Unconfirmed | Failure:
+            return verdict if isinstance(verdict, Saved) else await self._look_at(task.target, verdict)
+
         request = process_object(task.source, saveas(task.process, task.target))
-        outcome: Outcome[Saved | Unconfirmed] = await self._sender.call(request, judge, Lane.WORK, wanted.size)
+        outcome: Outcome[Saved | Unconfirmed]
+        outcome = await self._sender.call(request, judge, Lane.WORK, wanted.size, confirm=confirm)
         verdict = outcome.verdict
-        if isinstance(verdict, Unconfirmed):
-            verdict = await self._confirm(task.target, verdict)
         error = verdict if isinstance(verdict, Failure) else None
         return Result(
             task,
@@ -65,15 +70,21 @@ class Performer:
             request_id=verdict.request_id,
             duration_s=outcome.duration_s,
             error=error,
-            touched=outcome.touched or not isinstance(outcome.verdict, Failure),
+            touched=outcome.touched or error is None,
         )
 
-    async def _confirm(self, target: ObjectRef, answer: Unconfirmed) -> Saved | Failure:
-        """Look at the target itself: it is saved if it was modified no earlier than the answer was written."""
-        verdict = (await self._sender.call(head_object(target), judge_head)).verdict
-        if isinstance(verdict, Failure):
-            return verdict
-        modified = parse_http_date(verdict.modified)
+    async def _look_at(self, target: ObjectRef, answer: Unconfirmed) -> Saved | Failure:
+        """The target is saved if it was modified no earlier than the answer was written; else the attempt failed."""
+        if not self._can_look:
+            return _not_saved(answer, "the answer was empty, and the target cannot be looked at")
+        looked = await self._sender.call(head_object(target), judge_head, even_if_stopping=True)
+        if isinstance(looked.verdict, Failure):
+            return _not_saved(answer, f"the answer was empty, and HEAD of the target says {looked.verdict.code}")
+        modified = parse_http_date(looked.verdict.modified)
         if answer.at is not None and modified is not None and modified >= answer.at - _CLOCK_GRAIN:
-            return Saved(verdict.size, answer.request_id)
-        return failure("NotSaved", "the answer was empty, and the target was not modified by it")
+            return Saved(looked.verdict.size, answer.request_id)
+        return _not_saved(answer, "the answer was empty, and the target was not modified by it")
+
+
+def _not_saved(answer: Unconfirmed, message: str) -> Failure:
+    return replace(failure("NotSaved", message), request_id=answer.request_id)

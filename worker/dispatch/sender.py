@@ -3,11 +3,12 @@
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result
+from tenacity import AsyncRetrying, retry_if_result
 
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.stopping import Stop
@@ -64,7 +65,8 @@ class _Attempts:
         """Take in a failure, and decide."""
         self.tries[failure.code] += 1
         self.touched = self.touched or not failure.declined
-        if now_s - self.began_s >= self.policy.task_deadline_s:
+        # Sooner than the service asks is of no use, later than the deadline of none either.
+        if now_s + failure.retry_after_s - self.began_s >= self.policy.task_deadline_s:
             return False
         match failure.remedy:
             case Remedy.NONE:
@@ -125,64 +127,56 @@ class Sender:
         judge: Callable[[Answer], T | Failure],
         lane: Lane = Lane.CONTROL,
         source_bytes: int | None = 0,
+        *,
+        confirm: Callable[[T], Awaitable[T | Failure]] | None = None,
+        even_if_stopping: bool = False,
     ) -> Outcome[T]:
         """Send until the verdict stands: a success, a permanent failure, or no patience left.
+
+        `confirm` looks again at what `judge` took for a success, as part of the attempt; `even_if_stopping` is for what
+        belongs to a request that was answered already.
 
         Raises:
             Cut: The run was stopped while this request waited for its turn.
         """
         attempts = _Attempts(self._policy)
+        cuts = nullcontext if even_if_stopping else self._stop.cuts
 
         async def attempt() -> T | Failure:
-            return await self._attempt(request, judge, lane, source_bytes, attempts)
+            with cuts():
+                await self._throttle.acquire(lane, source_bytes)
+            verdict = await self._attempt(request, judge, attempts)
+            return verdict if confirm is None or isinstance(verdict, Failure) else await confirm(verdict)
 
-        # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
-        verdict = await attempt()
-        if self._wants_another(request, verdict, attempts):
-            verdict = await self._again(request, attempt, verdict, attempts)
-        return Outcome(
-            verdict, attempts.made, dict(attempts.tries), attempts.touched, self._clock.monotonic() - attempts.began_s
-        )
+        def wants_another(verdict: object) -> bool:
+            return isinstance(verdict, Failure) and self._wants_another(request, verdict, attempts)
 
-    async def _again(
-        self, request: Request, attempt: Callable[[], Awaitable[T | Failure]], first: T | Failure, attempts: _Attempts
-    ) -> T | Failure:
-        def wait_s(verdict: T | Failure) -> float:
+        def wait_s(verdict: object) -> float:
             if not isinstance(verdict, Failure):
                 return 0.0
             return attempts.delay_s(verdict, self._rng.random(), self._clock.monotonic())
 
-        def wait_after(state: RetryCallState) -> float:
-            return wait_s(state.outcome.result()) if state.outcome is not None else 0.0
-
         async def sleep(seconds: float) -> None:
-            with self._stop.cuts():
+            with cuts():
                 await self._clock.sleep(seconds)
 
-        await sleep(wait_s(first))
-        retrying = AsyncRetrying(
-            sleep=sleep,
-            wait=wait_after,
-            retry=retry_if_result(lambda verdict: self._wants_another(request, verdict, attempts)),
+        # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
+        verdict = await attempt()
+        if wants_another(verdict):
+            await sleep(wait_s(verdict))
+            retrying = AsyncRetrying(
+                sleep=sleep,
+                wait=lambda state: wait_s(state.outcome and state.outcome.result()),
+                retry=retry_if_result(wants_another),
+            )
+            verdict = await retrying(attempt)
+        return Outcome(
+            verdict, attempts.made, dict(attempts.tries), attempts.touched, self._clock.monotonic() - attempts.began_s
         )
-        return await retrying(attempt)
-
-    def _wants_another(self, request: Request, verdict: object, attempts: _Attempts) -> bool:
-        if not isinstance(verdict, Failure) or not attempts.call_for_another(verdict, self._clock.monotonic()):
-            return False
-        self._tell(request, verdict)
-        return True
 
     async def _attempt(
-        self,
-        request: Request,
-        judge: Callable[[Answer], T | Failure],
-        lane: Lane,
-        source_bytes: int | None,
-        attempts: _Attempts,
+        self, request: Request, judge: Callable[[Answer], T | Failure], attempts: _Attempts
     ) -> T | Failure:
-        with self._stop.cuts():
-            await self._throttle.acquire(lane, source_bytes)
         if not attempts.made:
             attempts.began_s = self._clock.monotonic()
         attempts.made += 1
@@ -192,3 +186,9 @@ class Sender:
             return answer
         self._clock.correct(answer.date)
         return judge(answer)
+
+    def _wants_another(self, request: Request, failure: Failure, attempts: _Attempts) -> bool:
+        if not attempts.call_for_another(failure, self._clock.monotonic()):
+            return False
+        self._tell(request, failure)
+        return True

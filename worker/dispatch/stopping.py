@@ -50,7 +50,7 @@ class Stop:
 
     @contextmanager
     def cuts(self) -> Iterator[None]:
-        """Around a wait that a stop may cut short.
+        """Around a wait that a stop may cut short; not to be nested within one task.
 
         Raises:
             Cut: The run is stopping.
@@ -65,7 +65,7 @@ class Stop:
         try:
             yield
         except asyncio.CancelledError:
-            # Ours if a stop is on and nobody else has asked for this task's end as well.
+            # Ours if a stop is on and nobody else has asked for this task's end as well: the scheduler cancels, too.
             if self.reason is not None and task.uncancel() == 0:
                 raise Cut from None
             raise

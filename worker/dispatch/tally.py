@@ -47,7 +47,7 @@ class Tally:
         """Tasks that were planned and have no outcome."""
         return self.planned - self.already_saved - self.saved - self.skipped - self.failed
 
-    def refused(self, *, ended: bool) -> bool:
+    def access_denied(self, *, ended: bool) -> bool:
         """Whether the service refuses us: nothing was saved, and the first results all say so.
 
         Bad credentials are told by one answer; missing permission by as many as the canary has, or all if fewer.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from asyncio_throttle.throttler import Throttler
@@ -27,10 +27,17 @@ class Lane(StrEnum):
 class Throttle:
     """Grants requests at most at `requests_per_second`, and source bytes at most at `source_mb_per_second`.
 
-    A grant that was not used in time is not made up for later by a burst. `monotonic` is a clock in seconds.
+    A grant that was not used in time is not made up for later by a burst. `monotonic` is a clock in seconds, `sleep`
+    waits for some.
     """
 
-    def __init__(self, requests_per_second: float, source_mb_per_second: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        requests_per_second: float,
+        source_mb_per_second: float,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
         limit = max(1, int(requests_per_second // _WINDOWS_PER_SECOND))
         self._throttler = Throttler(rate_limit=limit, period=limit / requests_per_second)
         self._exact = requests_per_second < _EXACT_BELOW
@@ -40,6 +47,7 @@ class Throttle:
         self._bytes_free_at = 0.0
         self._sizes_total, self._sizes_count = 0, 0
         self._monotonic = monotonic
+        self._sleep = sleep
         # One waiter at a time stands before asyncio-throttle: each of its waiters polls.
         self._gate = asyncio.Lock()
         self._work = asyncio.Lock()
@@ -94,5 +102,5 @@ class Throttle:
             self._sizes_count += 1
         now = self._monotonic()
         if self._bytes_free_at > now:
-            await asyncio.sleep(self._bytes_free_at - now)
+            await self._sleep(self._bytes_free_at - now)
         self._bytes_free_at = max(self._monotonic(), self._bytes_free_at) + size / self._bytes_per_s

@@ -243,21 +243,20 @@ _BY_STATUS = {
     504: Remedy.RETRY,
 }
 CREDENTIAL_CODES = frozenset(
-    {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired", "UserDisable"}
+    {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
 )
 
 
 def remedy(code: str, http: int) -> Remedy:
-    """What a failure with this code and HTTP status calls for.
+    """What a failure with this code and HTTP status calls for; `http` 0 is no answer, or one that the worker judged.
 
-    The status decides where it says that the trouble is the service's: a retryable status stays retryable whatever the
-    code, and 501 stays permanent. BadRequest is permanent, unlike in the SDKs: IMG answers it for broken pictures.
+    BadRequest is permanent, unlike in the SDKs: IMG answers it for broken pictures.
     """
     known = CODES.get(code)
+    # A wrong clock and an expired token come with 403, which else is permanent.
+    if known is not None and (not http or known.remedy in (Remedy.CLOCK, Remedy.REFRESH)):
+        return known.remedy
+    # A retryable status is the service's trouble, whatever the code; a code may say more of which trouble it is.
     if http in _BY_STATUS:
-        return known.remedy if known and known.remedy is not Remedy.NONE else _BY_STATUS[http]
-    return (
-        known.remedy
-        if (known and known.remedy in (Remedy.CLOCK, Remedy.REFRESH)) or (known and not http)
-        else Remedy.NONE
-    )
+        return _BY_STATUS[http] if known is None or known.remedy is Remedy.NONE else known.remedy
+    return Remedy.NONE

@@ -1,12 +1,16 @@
 """Judging an answer: is the picture saved, and if not, what does the failure call for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
+from typing import TypeVar
 
 from worker.oss.answer import Answer, UnreadableAnswerError, parse_error, parse_processed
 from worker.oss.codes import Remedy, remedy
 from worker.oss.names import ObjectRef
 
+T = TypeVar("T")
 # Answers by which the service declines a request before it does anything for it.
 _DECLINED = frozenset({429, 503})
 
@@ -79,12 +83,22 @@ def judge_error(answer: Answer) -> Failure:
     )
 
 
+def judge_reading(answer: Answer, parse: Callable[[Answer], T]) -> T | Failure:
+    """What an answer to a request that only reads says, by the parser of its operation."""
+    if answer.status != HTTPStatus.OK:
+        return judge_error(answer)
+    try:
+        return parse(answer)
+    except UnreadableAnswerError as error:
+        return failure("UnreadableAnswer", str(error), answer)
+
+
 def judge_saved(answer: Answer, source_bucket: str, target: ObjectRef) -> Saved | Unconfirmed | Failure:
     """Whether a process with saveas has saved its target.
 
     An empty bucket in the answer stands for the bucket of the source, as recorded.
     """
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         return judge_error(answer)
     if not answer.body:
         return Unconfirmed(answer.date, answer.request_id)

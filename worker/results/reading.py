@@ -25,8 +25,9 @@ def read_records(job_directory: Path, warn: Callable[[str], None]) -> Iterator[R
 
 
 def _segments(job_directory: Path) -> list[Path]:
-    # A run's name is one path component, and what has no run is no segment (a checkpoint, say).
-    return sorted(job_directory.glob("*/*.jsonl"), key=lambda path: (path.parent.name, _segment_order(path)))
+    # The checkpoint stands beside the runs, and is no segment.
+    found = (path for path in job_directory.glob("*/*.jsonl") if path.parent.name != "checkpoint")
+    return sorted(found, key=lambda path: (path.parent.name, _segment_order(path)))
 
 
 def _segment_order(path: Path) -> tuple[str, int]:

@@ -174,7 +174,8 @@ class _Segment:
             os.ftruncate(self._file, self._durable)
             if not self._durable:
                 self._path.unlink()
-        self.close()
+        with suppress(OSError):  # some network file systems tell of a full disk only now
+            self.close()
 
     def close(self) -> None:
         os.close(self._file)

@@ -1,7 +1,9 @@
 """Enumeration: everything a manifest's sources hold, selected, planned and counted, as one stream."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from worker.batch.digests import DigestSet
 from worker.batch.entry import CsvSource, ListSource, ObjectsSource, PrefixSource, Source
@@ -11,9 +13,12 @@ from worker.batch.selection import NotSelected, SourceObject, not_selected
 from worker.batch.task import Shard
 from worker.oss.names import ObjectRef
 from worker.sources.listing import Ask, listed_objects
+from worker.sources.paging import paged
 from worker.sources.tables import rows_of_csv, rows_of_list
 
 Planned = PlannedTask | BadTask
+# Where nothing has to be waited for, signals and the results log get their turn every so many sources.
+_TURN = 100
 
 
 class Enumeration:
@@ -34,7 +39,7 @@ class Enumeration:
         self.duplicates = 0
         self.empty: list[Source] = []
 
-    async def planned(self) -> AsyncIterator[tuple[SourceObject | BadSource, list[Planned]]]:
+    async def planned(self) -> AsyncGenerator[tuple[SourceObject | BadSource, list[Planned]], None]:
         """Each selected source, in the manifest's order, with its tasks of this shard.
 
         Raises:
@@ -43,43 +48,48 @@ class Enumeration:
         """
         for entry in self._manifest.sources:
             before = self.selected
-            async for source in self._found(entry):
-                self.listed += 1
-                if isinstance(source, SourceObject) and (reason := not_selected(source, entry, self._own_targets)):
-                    self.not_selected[reason] += 1
-                    continue
-                self.selected += 1
-                yield source, list(plan_source(source, entry, self._manifest, self._shard))
+            async with aclosing(self._found(entry)) as found:
+                async for source in found:
+                    self.listed += 1
+                    if self.listed % _TURN == 0:
+                        await asyncio.sleep(0)
+                    if isinstance(source, SourceObject) and (reason := not_selected(source, entry, self._own_targets)):
+                        self.not_selected[reason] += 1
+                        continue
+                    self.selected += 1
+                    yield source, list(plan_source(source, entry, self._manifest, self._shard))
             if self.selected == before and entry.empty == "fail":
                 self.empty.append(entry)
 
-    async def streamed(self) -> AsyncIterator[Planned]:
+    async def streamed(self) -> AsyncGenerator[Planned, None]:
         """The tasks alone, each once. Only where the templates are proven to give every task a target of its own."""
         seen = DigestSet()
-        async for _, planned in self.planned():
-            for item in planned:
-                if isinstance(item, PlannedTask) and not seen.add(item.digest):
-                    self.duplicates += 1
-                    continue
-                yield item
+        async with aclosing(self.planned()) as sources:
+            async for _, planned in sources:
+                for item in planned:
+                    if isinstance(item, PlannedTask) and not seen.add(item.digest):
+                        self.duplicates += 1
+                        continue
+                    yield item
 
-    async def _found(self, entry: Source) -> AsyncIterator[SourceObject | BadSource]:
-        if isinstance(entry, PrefixSource):
-            async for found in listed_objects(self._ask, entry):
-                yield SourceObject(entry.bucket, found.key, found.etag, found.size, found.modified, found.storage_class)
-            return
-        for source in _rows(entry):
-            yield source
+    def _found(self, entry: Source) -> AsyncGenerator[SourceObject | BadSource, None]:
+        match entry:
+            case PrefixSource():
+                return _listed(self._ask, entry)
+            case ObjectsSource():
+                return _named(entry)
+            case ListSource():
+                return paged(rows_of_list(entry))
+            case CsvSource():
+                return paged(rows_of_csv(entry))
 
 
-def _rows(entry: ObjectsSource | ListSource | CsvSource) -> Iterable[SourceObject | BadSource]:
-    match entry:
-        case ObjectsSource():
-            return (
-                SourceObject(entry.bucket, key, place=str(place))
-                for key, place in zip(entry.keys, entry.places, strict=True)
-            )
-        case ListSource():
-            return rows_of_list(entry)
-        case CsvSource():
-            return rows_of_csv(entry)
+async def _listed(ask: Ask, entry: PrefixSource) -> AsyncGenerator[SourceObject, None]:
+    async with aclosing(listed_objects(ask, entry)) as objects:
+        async for found in objects:
+            yield SourceObject(entry.bucket, found.key, found.etag, found.size, found.modified, found.storage_class)
+
+
+async def _named(entry: ObjectsSource) -> AsyncGenerator[SourceObject, None]:
+    for key, place in zip(entry.keys, entry.places, strict=True):
+        yield SourceObject(entry.bucket, key, place=str(place))

@@ -1,20 +1,20 @@
 """Listing a prefix page by page, one page ahead."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from worker.batch.entry import PrefixSource
 from worker.errors import AccessError, StoppedError, UsageError, WorkerError
-from worker.oss.answer import Answer, ListedObject, Listing, UnreadableAnswerError, parse_listing
+from worker.oss.answer import Answer, ListedObject, Listing, parse_listing
 from worker.oss.codes import CODES, CREDENTIAL_CODES
 from worker.oss.request import Request, list_objects
-from worker.oss.verdict import Failure, failure, judge_error
+from worker.oss.verdict import Failure, judge_reading
 
 # Sends a request on the control lane until its verdict stands.
 Ask = Callable[[Request, Callable[[Answer], Listing | Failure]], Awaitable[Listing | Failure]]
 
 
-async def listed_objects(ask: Ask, entry: PrefixSource) -> AsyncIterator[ListedObject]:
+async def listed_objects(ask: Ask, entry: PrefixSource) -> AsyncGenerator[ListedObject, None]:
     """The objects below a prefix, in the service's order.
 
     Raises:
@@ -45,12 +45,7 @@ async def listed_objects(ask: Ask, entry: PrefixSource) -> AsyncIterator[ListedO
 
 def judge_listing(answer: Answer) -> Listing | Failure:
     """What an answer to ListObjectsV2 says."""
-    if answer.status != 200:
-        return judge_error(answer)
-    try:
-        return parse_listing(answer)
-    except UnreadableAnswerError as error:
-        return failure("UnreadableAnswer", str(error), answer)
+    return judge_reading(answer, parse_listing)
 
 
 def _error(entry: PrefixSource, refusal: Failure) -> WorkerError:

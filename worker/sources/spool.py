@@ -1,8 +1,10 @@
 """The spool: all tasks of a run on disk before the first of them is sent, with the proof that no two collide."""
 
+import asyncio
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +20,7 @@ from worker.sources.enumeration import Enumeration, Planned
 
 # More than anybody reads: a template that collides mostly collides everywhere.
 _MAX_PROBLEMS = 20
-_PAGE = 1000
+_PAGE = 100
 _ENCODER = msgspec.msgpack.Encoder()
 _TASK = msgspec.msgpack.Decoder(Task)
 _BAD = msgspec.msgpack.Decoder(BadTask)
@@ -62,23 +64,25 @@ class Spool:
         Raises:
             UsageError: Two tasks write one target, or a target is a source.
         """
-        async for source, planned in enumeration.planned():
-            self._add_source(target_digest(ObjectRef(source.bucket, source.key)))
-            for item in planned:
-                if not self._add(item):
-                    enumeration.duplicates += 1
-            if len(self._problems) >= _MAX_PROBLEMS:
-                break
+        async with aclosing(enumeration.planned()) as sources:
+            async for source, planned in sources:
+                self._add_source(target_digest(ObjectRef(source.bucket, source.key)))
+                for item in planned:
+                    if not self._add(item):
+                        enumeration.duplicates += 1
+                if len(self._problems) >= _MAX_PROBLEMS:
+                    break
         self._find_targets_that_are_sources()
         if self._problems:
             raise UsageError(self._problems[:_MAX_PROBLEMS])
 
-    async def tasks(self) -> AsyncIterator[Planned]:
+    async def tasks(self) -> AsyncGenerator[Planned, None]:
         """All tasks, in the order in which they were found."""
         last = 0
         query = "SELECT seq, target, data FROM task WHERE seq > ? ORDER BY seq LIMIT ?"
         while rows := self._database.execute(query, (last, _PAGE)).fetchall():
             last = rows[-1][0]
+            await asyncio.sleep(0)  # signals and the results log get their turn where nothing has to be waited for
             for _, target, data in rows:
                 yield _BAD.decode(data) if target is None else PlannedTask(_TASK.decode(data), target)
 

@@ -5,9 +5,10 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
-from worker.batch.entry import OBJECT_COLUMNS, STANDARD_INPUT, CsvSource, ListSource
+from worker.batch.entry import OBJECT_COLUMNS, STANDARD_INPUT, CsvSource, ListSource, columns_problem
 from worker.batch.planner import BadSource
 from worker.batch.selection import SourceObject
 from worker.errors import UsageError
@@ -44,7 +45,7 @@ def rows_of_csv(entry: CsvSource) -> Iterator[SourceObject | BadSource]:
         # Bytes that are not UTF-8 become lone surrogates, which the check of keys refuses for the one row.
         text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
         reader = csv.reader(text, strict=True)
-        columns = header_columns(entry, reader) if entry.header else entry.columns or ()
+        columns = _columns(entry, reader)
         while True:
             place = f"{entry.path}:{reader.line_num + 1}"
             try:
@@ -58,31 +59,40 @@ def rows_of_csv(entry: CsvSource) -> Iterator[SourceObject | BadSource]:
 
 
 def read_header(entry: CsvSource) -> tuple[str, ...]:
-    """The columns of a CSV file with a header.
+    """The columns that the header of a CSV file names; whether they will do is the manifest's to say.
 
     Raises:
-        UsageError: The file cannot be opened, or its header lacks a column or names one twice.
+        UsageError: The file cannot be read, or is empty.
     """
     with _opened(entry) as binary:
         text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        return header_columns(entry, csv.reader(text, strict=True))
+        return _header(entry, csv.reader(text, strict=True))
 
 
-def header_columns(entry: CsvSource, reader: Iterator[list[str]]) -> tuple[str, ...]:
-    """Read the first row as names of columns."""
+def check_readable(entry: ListSource | CsvSource) -> None:
+    """Raise UsageError unless the file of an entry can be opened."""
+    with _opened(entry):
+        pass
+
+
+def _columns(entry: CsvSource, reader: Iterator[list[str]]) -> tuple[str, ...]:
+    if not entry.header:
+        return entry.columns or ()
+    columns = _header(entry, reader)
+    # Of standard input nobody could see the header before.
+    if entry.columns is None and (problem := columns_problem(columns)):
+        raise UsageError(entry.place.problem(f"{entry.path}: {problem[0]}", problem[1]))
+    return columns
+
+
+def _header(entry: CsvSource, reader: Iterator[list[str]]) -> tuple[str, ...]:
     try:
         columns = tuple(next(reader, []))
     except csv.Error as error:
-        raise UsageError(
-            entry.place.problem(f"the header of {entry.path} is not CSV: {error}", "mend the file")
-        ) from error
+        reason = f"the header of {entry.path} is not CSV: {error}"
+        raise UsageError(entry.place.problem(reason, "mend the file")) from error
     if not columns:
         raise UsageError(entry.place.problem(f"{entry.path} is empty", "its first line names the columns"))
-    if "key" not in columns:
-        mend = "name the column of keys `key` in its first line, or give `columns: [key, ...]` for a file without one"
-        raise UsageError(entry.place.problem(f"{entry.path} has no column `key`", mend))
-    if len(set(columns)) < len(columns):
-        raise UsageError(entry.place.problem(f"{entry.path} names a column twice", "give each column its own name"))
     return columns
 
 
@@ -123,10 +133,9 @@ def _opened(entry: ListSource | CsvSource) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = open(entry.path, "rb")  # noqa: SIM115, PTH123 - closed below; only the opening is guarded by this try
+        with Path(entry.path).open("rb") as file:
+            yield file
     except OSError as error:
         mend = "paths are relative to the manifest's own directory"
         problem = entry.place.problem(f"{entry.path} cannot be read: {error.strerror}", mend)
         raise UsageError(problem) from error
-    with file:
-        yield file

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from worker.oss.answer import Answer
+from worker.oss.answer import Answer, Listing, parse_listing
 from worker.oss.codes import Remedy
 from worker.oss.names import ObjectRef
-from worker.oss.verdict import Failure, Saved, Unconfirmed, failure, judge_error, judge_saved
+from worker.oss.verdict import Failure, Saved, Unconfirmed, failure, judge_error, judge_reading, judge_saved
 
 TARGET = ObjectRef("renditions", "thumbs/照片 1.jpg")
 DATE = "Sun, 22 Nov 2026 23:34:00 GMT"
@@ -163,3 +163,12 @@ def test_a_failure_of_the_workers_own_knows_the_answer_if_there_was_one() -> Non
     assert failure("ConnectionFailed", "refused") == Failure("ConnectionFailed", "refused", Remedy.WAIT)
     verdict = failure("WrongTarget", "another", answered())
     assert (verdict.http, verdict.request_id, verdict.permanent) == (200, "made-up-request-id", True)
+
+
+def test_a_reading_request_is_judged_by_the_parser_of_its_operation() -> None:
+    page = answered(body=b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+    assert judge_reading(page, parse_listing) == Listing((), "")
+    assert judge_reading(refused(403, "AccessDenied"), parse_listing) == judge_error(refused(403, "AccessDenied"))
+    garbage = judge_reading(answered(body=b"<html>"), parse_listing)
+    assert isinstance(garbage, Failure)
+    assert (garbage.code, garbage.remedy) == ("UnreadableAnswer", Remedy.RETRY)

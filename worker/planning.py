@@ -95,7 +95,8 @@ async def plan_tasks(
         yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
         return
     with Spool(_guarded(manifest)) as spool:
-        await spool.fill(enumeration)
+        with connection.stop.cuts():  # standard input may say nothing for as long as it likes
+            await spool.fill(enumeration)
         if max_tasks is not None and spool.count > max_tasks:
             reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
             raise UsageError(reason, "raise --max-tasks, or narrow the sources")

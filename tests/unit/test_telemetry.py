@@ -92,6 +92,7 @@ def summary(exit_: Exit = Exit.OK, **changes: object) -> Summary:
         "not_attempted": 0,
         "attempts": 9,
         "tries": {"Timeout": 2},
+        "requests": {"GET": 2, "POST": 9},
         "source_bytes": 100,
         "target_bytes": 2_000_000,
         "manifest_digest": "",

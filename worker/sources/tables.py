@@ -130,7 +130,9 @@ def _is_text(value: str) -> bool:
 @contextmanager
 def _opened(entry: ListSource | CsvSource) -> Iterator[BinaryIO]:
     if entry.path == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        # Not sys.stdin itself: a thread that still waits for it holds its lock, and the interpreter cannot end.
+        with open(sys.stdin.fileno(), "rb", closefd=False) as file:
+            yield file
         return
     try:
         with Path(entry.path).open("rb") as file:

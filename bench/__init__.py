@@ -1,0 +1,1 @@
+"""Measurements: every figure with a unit of time, every ratio."""

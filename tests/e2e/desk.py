@@ -1,0 +1,152 @@
+"""A desk: a directory with manifest and settings, where the program is run as users run it, in processes of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.stand_in import StandIn
+
+SECRET = "made-up-secret-9f3a77"
+KEYS = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": SECRET}
+# What the machine's own environment must not decide.
+_FOREIGN = ("OSS_", "ALIBABA_CLOUD_", "KUBERNETES_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "COV_", "COVERAGE_")
+
+CONFIG = """\
+endpoint: {endpoint}
+results: ./results
+results_patience_s: 1
+limits: {{requests_per_second: {rate}, source_mb_per_second: 1000, concurrency: {concurrency}}}
+retry: {{max_attempts: 3, base_delay_s: 0.01, max_delay_s: 0.05, task_deadline_s: 2}}
+timeout: {{connect_s: 1, total_s: 20}}
+"""
+MANIFEST = """\
+version: 1
+job: copies
+bucket: photos
+sources:
+  - prefix: in/
+pipelines:
+  - name: small
+    process: image/resize,w_4
+    target: {bucket: renditions, key: "small/{key}"}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which has to be exactly one JSON object."""
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+
+@dataclass(slots=True)
+class Desk:
+    """Use the fixture: it ends every process that was started here."""
+
+    path: Path
+    processes: list[Process] = field(default_factory=list)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def set_up(
+        self, server: StandIn | str, manifest: str = MANIFEST, rate: float = 5000, concurrency: int = 32
+    ) -> None:
+        """Write job.yaml and config.yaml."""
+        endpoint = server if isinstance(server, str) else server.url
+        self.write("config.yaml", CONFIG.format(endpoint=endpoint, rate=rate, concurrency=concurrency))
+        self.write("job.yaml", manifest)
+
+    async def start(
+        self, *args: str, environ: Mapping[str, str] | None = None, stdout: int = PIPE, stderr: int = PIPE
+    ) -> Process:
+        """Begin a command."""
+        own = {name: value for name, value in os.environ.items() if not name.upper().startswith(_FOREIGN)}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "worker",
+            *args,
+            cwd=self.path,
+            env={**own, **(KEYS if environ is None else environ)},
+            stdin=PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            limit=1 << 22,
+        )
+        self.processes.append(process)
+        return process
+
+    async def run(
+        self, *args: str, environ: Mapping[str, str] | None = None, stdin: bytes = b"", within_s: float = 90
+    ) -> Ended:
+        """Run a command to its end."""
+        return await self.end(await self.start(*args, environ=environ), stdin, within_s)
+
+    async def end(self, process: Process, stdin: bytes = b"", within_s: float = 90) -> Ended:
+        """Wait for a command's end; there is no end at which a user may meet a traceback."""
+        async with asyncio.timeout(within_s):
+            out, err = await process.communicate(stdin)
+        assert process.returncode is not None
+        ended = Ended(process.returncode, (out or b"").decode(), (err or b"").decode())
+        assert "Traceback" not in ended.err, ended.err
+        assert "never retrieved" not in ended.err, ended.err
+        assert "Warning" not in ended.err, ended.err
+        return ended
+
+    async def stop_all(self) -> None:
+        for process in self.processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+    def lines(self, job: str = "copies") -> list[dict[str, Any]]:
+        """All lines of a job's log, the oldest first."""
+        text = "".join(whole_lines(path) for path in self.segments(job))
+        return sorted(map(json.loads, text.splitlines()), key=lambda line: str(line["at"]))
+
+    def segments(self, job: str = "copies") -> list[Path]:
+        """The files of a job's log."""
+        return list((self.path / "results" / job).glob("*/*.jsonl"))
+
+    def summaries(self, job: str = "copies") -> list[dict[str, Any]]:
+        """All summaries of a job, the oldest first."""
+        paths = (self.path / "results" / job).glob("*/*.summary.json")
+        return sorted((json.loads(path.read_text()) for path in paths), key=lambda found: str(found["started"]))
+
+    def saved(self, job: str = "copies") -> set[tuple[str, str]]:
+        """The targets with a saved line."""
+        targets = [line["target"] for line in self.lines(job) if line["status"] == "saved"]
+        return {(target["bucket"], target["key"]) for target in targets}
+
+
+def whole_lines(segment: Path) -> str:
+    """What a segment holds, without a line that a kill has torn. Ends of lines in keys are escaped in JSON."""
+    text = segment.read_bytes().decode(errors="replace")
+    return text[: text.rfind("\n") + 1]
+
+
+async def until(condition: Callable[[], object], within_s: float = 60) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
+            await asyncio.sleep(0.005)

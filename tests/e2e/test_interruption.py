@@ -1,0 +1,171 @@
+"""What is done is not done again: after kill -9, after a signal, after a limit, over shards."""
+
+import asyncio
+import random
+import signal
+
+import pytest
+
+from tests.e2e.desk import MANIFEST, Desk, until
+from tests.stand_in import StandIn, keys_below
+
+TASKS = 1000
+CONCURRENCY = 16
+GROUP = 1000  # lines that are made durable together, at most
+
+
+async def killed(desk: Desk, server: StandIn, goal: int) -> None:
+    process = await desk.start("run", "job.yaml")
+    await until(lambda: len(server.posts) >= goal or process.returncode is not None)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+
+async def kill_again_and_again(desk: Desk, kills: int, tasks: int) -> None:
+    dice = random.Random(7)
+    async with StandIn({"photos": keys_below("in/", tasks), "renditions": {}}, delay_s=0.01) as server:
+        desk.set_up(server, rate=150, concurrency=CONCURRENCY)
+        sent: dict[tuple[str, str], int] = {}
+        for _ in range(kills):
+            await killed(desk, server, len(server.posts) + dice.randrange(tasks * 3 // (4 * kills)))
+            for target in desk.saved() - set(sent):
+                sent[target] = server.saved()[target]
+        assert 0 < len(sent) < tasks
+        last = await desk.run("run", "job.yaml", "--rate", "5000")
+        assert last.code == 0, last.err
+        assert {("renditions", f"small/{key}") for key in keys_below("in/", tasks)} == desk.saved()
+        # What was sent again was on its way or not durable at a kill: what was durable was never sent again.
+        assert {target: server.saved()[target] for target in sent} == sent
+        assert len(server.posts) - tasks <= kills * (CONCURRENCY + GROUP)
+        again = await desk.run("run", "job.yaml", "--json")
+        assert (again.code, again.json["already_saved"], again.json["attempts"]) == (0, tasks, 0)
+
+
+async def test_a_run_killed_eight_times_ends_with_every_target_saved_and_repeats_only_what_was_not_durable(
+    desk: Desk,
+) -> None:
+    await kill_again_and_again(desk, 8, TASKS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_the_run_and_the_next_one_repeats_nothing(desk: Desk, number: signal.Signals) -> None:
+    async with StandIn({"photos": keys_below("in/", 300), "renditions": {}}, delay_s=0.05) as server:
+        desk.set_up(server, concurrency=8)
+        process = await desk.start("run", "job.yaml", "--json")
+        await until(lambda: len(server.posts) >= 50)
+        process.send_signal(number)
+        ended = await desk.end(process)
+        sent = len(server.posts)
+        assert ended.code == 75
+        assert ended.json["outcome"] == "interrupted"
+        assert ended.json["enumeration"] == "partial"
+        assert ended.json["saved"] == sent == len(desk.saved())
+        assert sent < 300
+        assert (await desk.run("run", "job.yaml")).code == 0
+        assert len(desk.saved()) == len(server.posts) == 300
+
+
+async def test_a_second_signal_does_not_wait_for_what_is_on_its_way(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 50), "renditions": {}}, delay_s=300) as server:
+        desk.set_up(server, concurrency=8)
+        process = await desk.start("run", "job.yaml", "--json")
+        await until(lambda: len(server.posts) >= 8)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        assert process.returncode is None
+        process.send_signal(signal.SIGTERM)
+        ended = await desk.end(process, within_s=10)
+        assert (ended.code, ended.json["saved"], ended.json["not_attempted"]) == (75, 0, ended.json["planned"])
+
+
+@pytest.mark.parametrize("args", [(), ("--max-tasks", "1000")], ids=["streamed", "enumerated first"])
+async def test_a_signal_while_the_sources_are_listed_ends_the_run_quietly(desk: Desk, args: tuple[str, ...]) -> None:
+    async with StandIn({"photos": keys_below("in/", 50), "renditions": {}}, page=1) as server:
+        desk.set_up(server, rate=5, concurrency=8)
+        process = await desk.start("run", "job.yaml", "--json", *args)
+        await until(lambda: len(server.seen) >= 6)
+        process.send_signal(signal.SIGTERM)
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["saved"]) == (75, len(server.posts))
+
+
+async def test_a_signal_at_first_contact_ends_the_run_with_75(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 5), "renditions": {}}) as server:
+        desk.set_up(server, rate=0.1)
+        process = await desk.start("run", "job.yaml", "--json")
+        await until(lambda: len(server.seen) >= 1)
+        process.send_signal(signal.SIGTERM)
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["planned"], server.posts) == (75, 0, [])
+
+
+async def test_a_limit_sends_that_many_tasks_and_the_next_run_goes_on(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 60), "renditions": {}}) as server:
+        desk.set_up(server, rate=200)
+        first = await desk.run("run", "job.yaml", "--limit", "25", "--json")
+        assert (first.code, first.json["outcome"], first.json["saved"]) == (5, "unfinished", 25)
+        assert len(server.posts) == 25
+        second = await desk.run("run", "job.yaml", "--limit", "35", "--json")
+        assert (second.code, second.json["saved"], second.json["already_saved"]) == (0, 35, 25)
+        assert len(desk.saved()) == len(server.posts) == 60
+
+
+async def test_a_limit_that_is_not_reached_is_no_news(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 5), "renditions": {}}) as server:
+        desk.set_up(server)
+        assert (await desk.run("run", "job.yaml", "--limit", "5")).code == 0
+
+
+async def test_the_end_of_the_time_ends_the_run_with_5_and_the_next_one_repeats_nothing(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 200), "renditions": {}}) as server:
+        desk.set_up(server, rate=50)
+        first = await desk.run("run", "job.yaml", "--max-duration", "2s", "--json")
+        assert (first.code, first.json["outcome"]) == (5, "unfinished")
+        assert first.json["saved"] == len(server.posts) < 200
+        second = await desk.run("run", "job.yaml", "--rate", "5000", "--json")
+        assert (second.code, second.json["already_saved"]) == (0, first.json["saved"])
+        assert len(server.posts) == 200
+
+
+async def test_shards_are_disjoint_and_together_the_whole(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 90), "renditions": {}}) as server:
+        desk.set_up(server)
+        ended = await asyncio.gather(
+            *(desk.run("run", "job.yaml", "--shard", f"{number}/3", "--json") for number in range(3))
+        )
+        assert [shard.code for shard in ended] == [0, 0, 0]
+        assert all(shard.json["saved"] > 0 for shard in ended)
+        assert [shard.json["shard"] for shard in ended] == ["0/3", "1/3", "2/3"]
+        assert sum(shard.json["planned"] for shard in ended) == 90
+        assert set(server.saved().values()) == {1}
+        assert len(desk.saved()) == 90
+        whole = await desk.run("run", "job.yaml", "--json")
+        assert (whole.code, whole.json["already_saved"], whole.json["attempts"]) == (0, 90, 0)
+
+
+def torn(desk: Desk) -> str:
+    (segment,) = desk.segments()
+    segment.write_bytes(segment.read_bytes()[:-10])
+    return segment.name
+
+
+async def test_a_segment_with_a_torn_end_is_read_with_a_warning(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 20), "renditions": {}}) as server:
+        desk.set_up(server)
+        assert (await desk.run("run", "job.yaml")).code == 0
+        segment = torn(desk)
+        again = await desk.run("run", "job.yaml", "--json")
+        assert (again.code, again.json["saved"], again.json["already_saved"]) == (0, 1, 19)
+        assert f"{segment}:20" in again.err
+
+
+async def test_a_signal_ends_a_run_that_waits_for_standard_input(desk: Desk) -> None:
+    async with StandIn({"photos": {"a.jpg": "A"}, "renditions": {}}) as server:
+        desk.set_up(server, MANIFEST.replace("  - prefix: in/", '  - list: "-"'))
+        process = await desk.start("run", "job.yaml", "--json")
+        await until(lambda: server.counts["GET"] == 2)  # first contact
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            await process.wait()
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["planned"]) == (75, 0)

@@ -1,0 +1,88 @@
+"""What the service says of each bucket before anything is sent for a task."""
+
+import pytest
+
+from tests.fakes import Service, answer, in_virtual_time, refused, script
+from worker.batch.document import Place
+from worker.dispatch.first_contact import Expectation, first_contact
+from worker.dispatch.sender import RetryPolicy
+from worker.errors import AccessError, StoppedError, UsageError
+from worker.oss.answer import Answer
+from worker.oss.request import Request
+from worker.oss.verdict import Failure, failure
+
+BUCKETS = {"photos": Place("job.yaml", 5, 3, "  - prefix: in/"), "renditions": Place("job.yaml", 9, 5)}
+QUICK = RetryPolicy(max_attempts=2, base_delay_s=0.1, max_delay_s=1, task_deadline_s=10)
+
+
+def info(location: str, endpoint: str = "") -> Answer:
+    return answer(
+        200,
+        f"<BucketInfo><Bucket><Name>photos</Name><Location>{location}</Location>"
+        f"<ExtranetEndpoint>{endpoint}</ExtranetEndpoint></Bucket></BucketInfo>",
+    )
+
+
+HERE = info("oss-cn-hangzhou")
+
+
+def contact(service: Service, *, local: bool = False) -> list[str]:
+    expected = Expectation("http://127.0.0.1:9", "cn-hangzhou", local)
+    return in_virtual_time(first_contact(service.sender(policy=QUICK), BUCKETS, expected))
+
+
+def test_each_bucket_is_asked_after_once() -> None:
+    service = Service(script(HERE))
+    assert contact(service) == []
+    assert [(request.method, request.bucket, request.query) for _, request in service.sent] == [
+        ("GET", "photos", (("bucketInfo", ""),)),
+        ("GET", "renditions", (("bucketInfo", ""),)),
+    ]
+
+
+def test_missing_buckets_are_all_told_with_the_lines_that_name_them() -> None:
+    with pytest.raises(UsageError) as caught:
+        contact(Service(script(refused(404, "NoSuchBucket"))))
+    assert [(problem.line, problem.file) for problem in caught.value.problems] == [(5, "job.yaml"), (9, "job.yaml")]
+    assert "'photos' does not exist" in str(caught.value)
+    with pytest.raises(UsageError, match="make a folder of that name"):
+        contact(Service(script(refused(404, "NoSuchBucket"))), local=True)
+
+
+def test_a_bucket_in_another_region_is_told_with_its_endpoint() -> None:
+    with pytest.raises(UsageError) as caught:
+        contact(Service(script(info("oss-cn-beijing", "oss-cn-beijing.aliyuncs.com"), HERE)))
+    assert "`region: cn-beijing` and `endpoint: https://oss-cn-beijing.aliyuncs.com`" in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+def test_a_bucket_at_another_endpoint_is_told_as_such() -> None:
+    message = "The bucket you are attempting to access must be addressed using the specified endpoint."
+    with pytest.raises(UsageError, match="not at this endpoint"):
+        contact(Service(script(refused(403, "AccessDenied", message))))
+
+
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidAccessKeyId", "SecurityTokenExpired"])
+def test_refused_credentials_end_it_at_once(code: str) -> None:
+    service = Service(script(refused(403, code)))
+    with pytest.raises(AccessError, match=f"(?s){code}.*mend: "):
+        contact(service)
+    assert {request.bucket for _, request in service.sent} == {"photos"}
+
+
+@pytest.mark.parametrize(
+    "unclear", [refused(403, "AccessDenied"), answer(200, b"<html>"), refused(500, "InternalError")]
+)
+def test_anything_else_is_a_note(unclear: Answer) -> None:
+    service = Service(lambda request: unclear if request.bucket == "photos" else HERE)
+    (note,) = contact(service)
+    assert note.startswith("bucket photos: ")
+
+
+@pytest.mark.parametrize("code", ["ConnectionFailed", "ConnectTimeout"])
+def test_an_endpoint_where_nobody_answers_stops_the_run(code: str) -> None:
+    def nobody(_: Request) -> Failure:
+        return failure(code, "nobody there")
+
+    with pytest.raises(StoppedError, match=r"127\.0\.0\.1:9"):
+        contact(Service(nobody))

@@ -15,9 +15,10 @@ import msgspec
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Manifest
 from worker.batch.planner import PlannedTask
-from worker.batch.record import Record, Status, timestamp
+from worker.batch.record import timestamp
 from worker.batch.task import Shard, Task
 from worker.connection import Connection, Log, connect
+from worker.dispatch.canary import Canary
 from worker.dispatch.decider import Decider, Needless, Result
 from worker.dispatch.performer import Performer
 from worker.dispatch.recorder import Recorder, bad_row_message
@@ -120,14 +121,15 @@ class _Run:
         self._ledger = ledger
         self._directory = directory
         self._stop = connection.stop
-        self._tally = Tally(settings.failure.canary)
+        self._tally = Tally()
+        self._canary = Canary(settings.failure.canary)
         self._began_s = time.monotonic()
         self._sent = 0
         self._trouble: list[WorkerError] = []
         shard = options.shard
         self._stem = f"{shard.index}-of-{shard.count}.{options.proc}"
         self._log = DirectoryLog(
-            directory, self._stem, settings.results_patience_s, self._durable, time.monotonic, asyncio.sleep
+            directory, self._stem, settings.results_patience_s, self._tally.count, time.monotonic, asyncio.sleep
         )
         self._recorder = Recorder(self._log.append, connection.clock, manifest.job, options.run, shard)
         heads = 2 * connection.concurrency
@@ -200,11 +202,9 @@ class _Run:
                 self._tally.failed_before += 1
             case _:
                 self._recorder.record(result)
-
-    def _durable(self, record: Record) -> None:
-        self._tally.count(record)
-        if record.status is Status.FAILED and self._tally.access_denied(ended=False):
-            self._stop.throw(Reason.ACCESS)
+                self._canary.hear(result)
+                if self._canary.is_dead(ended=False):
+                    self._stop.throw(Reason.ACCESS)
 
     def _writer_ended(self, writer: asyncio.Task[None]) -> None:
         error = None if writer.cancelled() else writer.exception()
@@ -217,7 +217,7 @@ class _Run:
         tally, stopped = self._tally, self._stop.reason
         codes = [self._exit_of(error) for error in self._trouble]
         undone = not self._complete or tally.not_attempted != 0
-        if stopped is Reason.ACCESS or tally.access_denied(ended=True):
+        if stopped is Reason.ACCESS or self._canary.is_dead(ended=True):
             codes.append(Exit.REFUSED)
         if stopped is Reason.SIGNAL and undone:
             codes.append(Exit.INTERRUPTED)

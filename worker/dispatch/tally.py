@@ -4,16 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from worker.batch.record import ErrorRecord, Record, Status
-from worker.oss.codes import CREDENTIAL_CODES
-
-_DENIED = CREDENTIAL_CODES | {"AccessDenied"}
 
 
 @dataclass(slots=True)
 class Tally:
     """Counts of one process. Bytes are those of sources read and targets written by saved tasks."""
 
-    canary: int
     planned: int = 0
     already_saved: int = 0
     failed_before: int = 0
@@ -21,11 +17,9 @@ class Tally:
     lines: Counter[Status] = field(default_factory=Counter)
     attempts: int = 0
     tries: Counter[str] = field(default_factory=Counter)
-    codes: Counter[str] = field(default_factory=Counter)
     source_bytes: int = 0
     target_bytes: int = 0
     first_error: ErrorRecord | None = None
-    denied: ErrorRecord | None = None
 
     @property
     def saved(self) -> int:
@@ -47,21 +41,6 @@ class Tally:
         """Tasks that were planned and have no outcome."""
         return self.planned - self.already_saved - self.saved - self.skipped - self.failed
 
-    def access_denied(self, *, ended: bool) -> bool:
-        """Whether the service refuses us: nothing was saved, and the first results all say so.
-
-        Bad credentials are told by one answer; missing permission by as many as the canary has, or all if fewer.
-        """
-        if self.denied is None or self.saved or self.skipped or self.codes.total() > self._denials:
-            return False
-        if self.denied.code in CREDENTIAL_CODES:
-            return True
-        return bool(self.canary) and (ended or self._denials >= self.canary)
-
-    @property
-    def _denials(self) -> int:
-        return sum(self.codes[code] for code in _DENIED)
-
     def count(self, record: Record) -> None:
         """Take in a durable line."""
         self.lines[record.status] += 1
@@ -71,7 +50,4 @@ class Tally:
             self.source_bytes += record.source.size or 0
             self.target_bytes += (record.target.size if record.target else None) or 0
         if record.error is not None:
-            self.codes[record.error.code] += 1
             self.first_error = self.first_error or record.error
-            if record.error.code in _DENIED:
-                self.denied = self.denied or record.error

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import io
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.reader import parse_manifest
 from worker.emulator.app import ServeOptions
 from worker.emulator.app import serve as serve_local_oss
-from worker.errors import Exit, Problem, UsageError, WorkerError
+from worker.errors import Exit, Problem, UnknownCodeError, UsageError, WorkerError
 from worker.forecast import forecast
 from worker.oss.codes import CODES
 from worker.planning import with_files
@@ -204,8 +205,9 @@ def explain(code: Annotated[str, typer.Argument(metavar="CODE")], as_json: Json 
     found = explanation(code)
     if found is None:
         near = difflib.get_close_matches(code, CODES, n=1)
-        _complain(f"error: nothing is known about {code!r}" + (f"\n    mend: did you mean {near[0]}?" if near else ""))
-        return Exit.NOTHING_SELECTED
+        mend = f"\n    mend: did you mean {near[0]}?" if near else ""
+        message = f"nothing is known about {code!r}{mend}"
+        raise UnknownCodeError(message)
     if as_json:
         _print_json({"schema": 1, **asdict(found)})
     else:
@@ -215,7 +217,27 @@ def explain(code: Annotated[str, typer.Argument(metavar="CODE")], as_json: Json 
 
 def main() -> None:
     """Run a command and exit with its code."""
+    _open_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit_interrupted)  # until a command has a better way to end
     sys.exit(int(_run_command(sys.argv[1:])))
+
+
+def _open_standard_streams() -> None:
+    """Stand-ins for closed streams, whose numbers the next file would take; and no text that cannot be told."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - a descriptor, open to the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _exit_interrupted(_number: int, _frame: object) -> None:
+    sys.exit(int(Exit.INTERRUPTED))
 
 
 def _run_command(args: list[str]) -> int:
@@ -227,8 +249,6 @@ def _run_command(args: list[str]) -> int:
         ended = UsageError(error.format_message(), "see `oss-saveas --help`")
     except WorkerError as error:
         ended = error
-    except (KeyboardInterrupt, typer.Abort):
-        return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one, with its exit code
         traceback.print_exception(error)
         _complain("error: this is a bug in oss-saveas: please report it with the lines above; running again is safe")
@@ -298,7 +318,7 @@ def _complain(text: str) -> None:
 def _print(text: str) -> None:
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError:
         # Who read our output has gone, which changes nothing of what was done. Nothing more may go into the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

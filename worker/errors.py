@@ -101,3 +101,15 @@ class StoppedError(WorkerError):
     """The service cannot be reached, or everything goes wrong: the run was stopped."""
 
     exit_code = Exit.STOPPED
+
+
+class StopSignalError(WorkerError):
+    """A signal came before there was anything to tell."""
+
+    exit_code = Exit.INTERRUPTED
+
+
+class UnknownCodeError(WorkerError):
+    """Nothing is known about a code that was asked for."""
+
+    exit_code = Exit.NOTHING_SELECTED

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from worker.batch.task import Shard, Task
 from worker.connection import Connection, Log, connect
 from worker.dispatch.decider import Decider, Needless, Result, ToSend
 from worker.dispatch.scheduler import Scheduler
-from worker.dispatch.stopping import Stop
+from worker.dispatch.stopping import Cut, Stop
+from worker.errors import StopSignalError
 from worker.oss.process import saveas
 from worker.oss.request import process_object
 from worker.planning import Plan, plan_tasks, read_ledger
 from worker.settings import Limits, Settings
+from worker.signals import stopping
 from worker.summary import Forecast
 
 _SAMPLES = 3
@@ -33,28 +35,38 @@ async def forecast(
     """Go through all decisions of a run; asks the service with GET and HEAD only.
 
     Raises:
-        WorkerError: A proof fails, the sources cannot be read, or the service refuses.
+        WorkerError: A proof fails, the sources cannot be read, the service refuses, or a signal came.
     """
-    stop = Stop()
-    async with connect(settings, environ, stop, parallelism, log) as connection:
-        ledger = await read_ledger(
-            Path(settings.results) / manifest.job, shard, lambda text: log(text, logging.WARNING)
-        )
-        heads = 2 * connection.concurrency
-        decider = Decider(connection.sender, ledger, manifest.existing, redo=False, heads=heads)
+    stop, found = Stop(), None
+    with stopping(stop), suppress(Cut):
+        async with connect(settings, environ, stop, parallelism, log) as connection:
+            found = await _decide_all(manifest, settings, shard, parallelism, connection, log)
+    if found is None or stop.reason is not None:
+        message = "interrupted before everything was decided; nothing was changed"
+        raise StopSignalError(message)
+    return found
 
-        async def decide(task: Task) -> tuple[Task, Decision]:
-            return task, await decider.decide(task)
 
-        async def ready() -> None:
-            """Nothing is behind here."""
+async def _decide_all(
+    manifest: Manifest, settings: Settings, shard: Shard, parallelism: int, connection: Connection, log: Log
+) -> Forecast:
+    directory = Path(settings.results) / manifest.job
+    ledger = await read_ledger(directory, shard, lambda text: log(text, logging.WARNING))
+    heads = 2 * connection.concurrency
+    decider = Decider(connection.sender, ledger, manifest.existing, redo=False, heads=heads)
 
-        async with plan_tasks(manifest, settings, shard, connection) as plan:
-            counts = _Counts()
-            scheduler = Scheduler(decide, counts.take_in, ready, stop)
-            async with aclosing(counts.counted(plan)) as tasks:
-                await scheduler.run(tasks, connection.concurrency, grace_s=0)
-            return _forecast(manifest.job, _hours(counts, settings.limits, parallelism), connection, plan, counts)
+    async def decide(task: Task) -> tuple[Task, Decision]:
+        return task, await decider.decide(task)
+
+    async def ready() -> None:
+        """Nothing is behind here."""
+
+    async with plan_tasks(manifest, settings, shard, connection) as plan:
+        counts = _Counts()
+        scheduler = Scheduler(decide, counts.take_in, ready, connection.stop)
+        async with aclosing(counts.counted(plan)) as tasks:
+            await scheduler.run(tasks, connection.concurrency, grace_s=0)
+        return _forecast(manifest.job, _hours(counts, settings.limits, parallelism), connection, plan, counts)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ async def local_oss(root: str, region: str, *, samples: bool) -> AsyncIterator[t
         sys.executable,
         "-m",
         "worker.emulator",
+        env={**os.environ, "PYTHONUTF8": "1"},  # keys are file names there, whatever the locale
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # A signal to the group of processes is ours to handle: the local OSS has to outlive the drain.

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +24,12 @@ from worker.dispatch.recorder import Recorder, bad_row_message
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.tally import Tally
-from worker.errors import AccessError, Exit, ResultsError, UsageError, WorkerError, foremost
+from worker.errors import AccessError, Exit, ResultsError, StoppedError, UsageError, WorkerError, foremost
+from worker.oss.codes import UNREACHABLE
 from worker.planning import Plan, plan_tasks, read_ledger
 from worker.results.writing import DirectoryLog, ensure_writable, write_atomically
 from worker.settings import Settings
+from worker.signals import stopping
 from worker.summary import OUTCOMES, Snapshot, Summary
 
 Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
@@ -64,7 +65,7 @@ async def run_job(
     stop = Stop()
     directory = Path(settings.results) / manifest.job
     ensure_writable(directory / options.run)
-    with _stopping(stop, options.max_duration_s):
+    with stopping(stop, options.max_duration_s):
         async with connect(settings, environ, stop, options.parallelism, log) as connection:
             log(
                 "started, local run" if connection.is_local else "started",
@@ -83,23 +84,6 @@ async def run_job(
                     return run.finish(plan)
             except Cut:
                 return run.finish(None)
-
-
-@contextmanager
-def _stopping(stop: Stop, max_duration_s: float | None) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the run: for process 1 of a container nobody else does. So does the end of its time."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    timer = None if max_duration_s is None else loop.call_later(max_duration_s, stop.throw, Reason.DURATION)
-    for number in numbers:
-        loop.add_signal_handler(number, stop.throw, Reason.SIGNAL)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-        if timer is not None:
-            timer.cancel()
 
 
 class _Run:
@@ -178,7 +162,7 @@ class _Run:
                     self._tally.planned += 1
                     if isinstance(planned, PlannedTask):
                         yield planned.task
-                    elif self._ledger.holds_bad_row(planned.pipeline, bad_row_message(planned)):
+                    elif self._ledger.holds_bad_row(planned.pipeline, planned.source.key, bad_row_message(planned)):
                         self._tally.repeated_bad_rows += 1
                     else:
                         await self._log.ready()
@@ -202,9 +186,18 @@ class _Run:
                 self._tally.failed_before += 1
             case _:
                 self._recorder.record(result)
+                self._watch_for_outage(result)
                 self._canary.hear(result)
                 if self._canary.is_dead(ended=False):
                     self._stop.throw(Reason.ACCESS)
+
+    def _watch_for_outage(self, result: Result) -> None:
+        """A task that nobody answered until its deadline says that nobody would answer the others either."""
+        error = result.error
+        if error is not None and error.code in UNREACHABLE and self._stop.reason is None:
+            message = f"{self._connection.endpoint} was not reached until a task's deadline: {error.message}"
+            self._trouble.append(StoppedError(message))
+            self._stop.throw(Reason.OUTAGE)
 
     def _writer_ended(self, writer: asyncio.Task[None]) -> None:
         error = None if writer.cancelled() else writer.exception()

@@ -1,7 +1,7 @@
 """HTTP by aiohttp: a signed request goes out as it is, an answer comes back, trouble is named."""
 
+import re
 import ssl
-from collections.abc import Mapping
 from types import SimpleNamespace, TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from worker.oss.endpoint import Endpoint, is_loopback
 from worker.oss.request import Request
 from worker.oss.verdict import Failure, failure
 
+_USERINFO = re.compile(r"//[^/\s@'\"]*@")
 _KIB = 1024
 _ANSWER_BYTES = 64 * _KIB
 _LISTING_BYTES = 8 * _KIB * _KIB
@@ -124,8 +125,20 @@ def _proxy_for(scheme: str, host: str, setting: str) -> str | None:
         return None
     if setting != "env":
         return setting
-    proxies: Mapping[str, str] = getproxies()
-    return None if proxy_bypass(host) else proxies.get(scheme)
+    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    if proxy and not _is_proxy(proxy):
+        raise UsageError(
+            f"the environment's {scheme} proxy is not the URL of one", "write http://HOST:PORT, or `proxy: none`"
+        )
+    return proxy
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _trouble(error: Exception, *, reused: bool) -> Failure:
@@ -144,4 +157,6 @@ def _trouble(error: Exception, *, reused: bool) -> Failure:
             code = "StaleConnection"
         case _:
             code = "ConnectionLost"
-    return failure(code, f"{type(error).__name__}: {error}".rstrip(": "))
+    # The text of an error may hold the URL of a proxy, and that a password.
+    text = _USERINFO.sub("//", f"{type(error).__name__}: {error}".rstrip(": "))
+    return failure(code, text)

@@ -229,12 +229,12 @@ def with_bad_rows(*records: Record) -> Ledger:
 
 def test_a_bad_row_is_held_once_a_line_says_so() -> None:
     ledger = with_bad_rows(bad_row("old", "keys.csv:1", 0), bad_row("new", "keys.csv:2", 1))
-    held = [message for message in ("keys.csv:1", "keys.csv:2", "keys.csv:3") if ledger.holds_bad_row("p", message)]
+    held = [message for message in ("keys.csv:1", "keys.csv:2", "keys.csv:3") if ledger.holds_bad_row("p", "", message)]
     assert held == ["keys.csv:1", "keys.csv:2"]
     assert len(ledger) == 0
 
 
 def test_bad_rows_are_held_for_each_pipeline() -> None:
     ledger = with_bad_rows(bad_row("r", "keys.csv:1", pipeline="thumb"))
-    assert ledger.holds_bad_row("thumb", "keys.csv:1")
-    assert not ledger.holds_bad_row("hero", "keys.csv:1")
+    assert ledger.holds_bad_row("thumb", "", "keys.csv:1")
+    assert not ledger.holds_bad_row("hero", "", "keys.csv:1")

@@ -40,7 +40,7 @@ class Ledger:
         """Take in one line."""
         at = milliseconds(record.at)
         if record.error is not None and record.error.code == BAD_ROW:
-            self._bad_rows.add(_bad_row(record.pipeline, record.error.message))
+            self._bad_rows.add(_bad_row(record.pipeline, record.source.key, record.error.message))
         if record.target is None or record.task is None:
             return
         digest = target_digest(ObjectRef(record.target.bucket, record.target.key))
@@ -59,9 +59,9 @@ class Ledger:
         """Whether this job may have written the target before."""
         return self._entries.get(target, _NOTHING).counted_at >= 0
 
-    def holds_bad_row(self, pipeline: str, message: str) -> bool:
-        """Whether a line says of this row that it is bad: its place and what is wrong make it the same row."""
-        return _bad_row(pipeline, message) in self._bad_rows
+    def holds_bad_row(self, pipeline: str, key: str, message: str) -> bool:
+        """Whether a line says of this row that it is bad: key, place and what is wrong make it the same row."""
+        return _bad_row(pipeline, key, message) in self._bad_rows
 
 
 def _newer(entry: _Entry, record: Record, at: int) -> _Entry:
@@ -74,8 +74,8 @@ def _newer(entry: _Entry, record: Record, at: int) -> _Entry:
     return entry
 
 
-def _bad_row(pipeline: str, message: str) -> bytes:
-    return text_digest(f"{pipeline} {message}")
+def _bad_row(pipeline: str, key: str, message: str) -> bytes:
+    return text_digest(f"{pipeline} {key!r} {message}")
 
 
 def _counts(record: Record) -> bool:

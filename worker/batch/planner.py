@@ -14,12 +14,17 @@ from worker.oss.names import ObjectRef, bucket_problem, key_problem
 
 @dataclass(frozen=True, slots=True)
 class BadSource:
-    """A row that names no source: where it stands and why."""
+    """A row that names no source: where it stands and why. See `bad_source`."""
 
     bucket: str
     key: str
     place: str
     reason: str
+
+
+def bad_source(bucket: str, key: str, place: str, reason: str) -> BadSource:
+    """A bad source, in text that can be written: what was not UTF-8 in a file is held as lone surrogates until here."""
+    return BadSource(*(text.encode(errors="backslashreplace").decode() for text in (bucket, key, place, reason)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def _plan_good(
 
 def _bad(source: SourceObject, reason: str) -> BadSource:
     # What a listing found stands in no file: its name is its place.
-    return BadSource(source.bucket, source.key, source.place or f"oss://{source.bucket}/{source.key}", reason)
+    return bad_source(source.bucket, source.key, source.place or f"oss://{source.bucket}/{source.key}", reason)
 
 
 def _bad_task(pipeline: Pipeline, source: BadSource, shard: Shard) -> Iterator[BadTask]:

@@ -1,10 +1,11 @@
 """The service's clock: this machine's, corrected by what the service's answers say."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 # The Date of an answer is whole seconds and was written some time ago: a smaller difference says nothing.
 _NOTICEABLE = timedelta(seconds=2)
+_EARLIEST, _LATEST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class ServiceClock:
@@ -29,8 +30,8 @@ class ServiceClock:
         return self._offset
 
     def correct(self, date: datetime | None) -> None:
-        """Learn from the Date of an answer that has just come."""
-        if date is not None:
+        """Learn from the Date of an answer that has just come, unless nobody's clock can be that wrong."""
+        if date is not None and _EARLIEST < date < _LATEST:
             offset = date - self._wall()
             if abs(offset - self._offset) > _NOTICEABLE:
                 self._offset = offset if abs(offset) > _NOTICEABLE else timedelta()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -12,6 +12,7 @@ from worker.batch.record import Status
 from worker.batch.task import Task, target_digest
 from worker.dispatch.sender import Outcome, Sender
 from worker.oss.answer import Answer, normal_etag
+from worker.oss.codes import Remedy
 from worker.oss.names import ObjectRef
 from worker.oss.request import head_object
 from worker.oss.verdict import Failure, failure, judge_error
@@ -105,7 +106,9 @@ class Decider:
             return Result(wanted.task, wanted.id, Status.SKIPPED, wanted.etag, wanted.size, verdict.size)
         else:
             message = f"{wanted.task.target} exists, and this job's log does not know it"
-            status, size, error = Status.FAILED, verdict.size, failure("TargetExists", message)
+            # Not for good: the target may be gone tomorrow.
+            error = replace(failure("TargetExists", message), remedy=Remedy.WAIT)
+            status, size = Status.FAILED, verdict.size
         return Result(wanted.task, wanted.id, status, wanted.etag, wanted.size, size, error=error)
 
 

@@ -57,7 +57,7 @@ class Recorder:
                 run=self.run,
                 shard=str(self.shard),
                 pipeline=bad.pipeline,
-                source=SourceRecord(_sendable(bad.source.bucket), _sendable(bad.source.key)),
+                source=SourceRecord(bad.source.bucket, bad.source.key),
                 process="",
                 target=None,
                 attempts=0,
@@ -73,7 +73,7 @@ class Recorder:
 
 def bad_row_message(bad: BadTask) -> str:
     """What the line of a bad row says: its place and the reason."""
-    return _sendable(f"{bad.source.place}: {bad.source.reason}")
+    return f"{bad.source.place}: {bad.source.reason}"
 
 
 def _error(failure: Failure) -> ErrorRecord:

@@ -184,7 +184,8 @@ class Sender:
         answer = await self._send(self._sign(request, self._clock.now()))
         if isinstance(answer, Failure):
             return answer
-        self._clock.correct(answer.date)
+        if answer.request_id:  # the service's own answer, not that of something in between
+            self._clock.correct(answer.date)
         return judge(answer)
 
     def _wants_another(self, request: Request, failure: Failure, attempts: _Attempts) -> bool:

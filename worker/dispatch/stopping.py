@@ -18,6 +18,7 @@ class Reason(StrEnum):
     SOURCES = "sources"
     RESULTS = "results"
     ACCESS = "access"
+    OUTAGE = "outage"
 
 
 class Stop:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from asyncio_throttle.throttler import Throttler
 
 _BYTES_PER_MB = 1_000_000
+# What image processing reads at most, and that by ticket only: a larger source is refused unread.
+_MOST_BYTES = 200.0 * _BYTES_PER_MB
 # A window of 1/20 s keeps the worst second at 1.05 R + 1; below 20/s the window holds one grant.
 _WINDOWS_PER_SECOND = 20
 # Above this rate, waking at the exact moment costs more than looking every millisecond.
@@ -45,7 +47,7 @@ class Throttle:
         self._grants: deque[float] = deque(maxlen=limit)
         self._bytes_per_s = source_mb_per_second * _BYTES_PER_MB
         self._bytes_free_at = 0.0
-        self._sizes_total, self._sizes_count = 0, 0
+        self._sizes_total, self._sizes_count = 0.0, 0
         self._monotonic = monotonic
         self._sleep = sleep
         # One waiter at a time stands before asyncio-throttle: each of its waiters polls.
@@ -97,8 +99,8 @@ class Throttle:
         if source_bytes is None:
             size = self._sizes_total / self._sizes_count if self._sizes_count else 0.0
         else:
-            size = float(source_bytes)
-            self._sizes_total += source_bytes
+            size = min(float(source_bytes), _MOST_BYTES)
+            self._sizes_total += size
             self._sizes_count += 1
         now = self._monotonic()
         if self._bytes_free_at > now:

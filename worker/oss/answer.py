@@ -13,6 +13,8 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from worker.oss.refusal import Refusal
 
+_MAX_OBJECT_BYTES = 48_800_000_000_000  # OSS, "Limits"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -108,7 +110,7 @@ def parse_error(answer: Answer) -> Refusal:
     return Refusal(
         http=answer.status,
         code=fields.get("Code") or f"Http{answer.status}",
-        message=fields.get("Message", ""),
+        message=" ".join(fields.get("Message", "").split()),  # one line, whatever the service sends
         ec=fields.get("EC") or answer.headers.get("x-oss-ec", ""),
     )
 
@@ -126,10 +128,12 @@ def parse_processed(answer: Answer) -> Processed:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"not the JSON of a saved picture: {answer.body[:80]!r}"
         raise UnreadableAnswerError(message) from error
-    if not all(isinstance(value, str) for value in (bucket, key, status)):
+    if not isinstance(size, int) or isinstance(size, bool):
+        size = None
+    if not all(isinstance(value, str) for value in (bucket, key, status)) or not 0 <= (size or 0) <= _MAX_OBJECT_BYTES:
         message = f"not the JSON of a saved picture: {answer.body[:80]!r}"
         raise UnreadableAnswerError(message)
-    return Processed(bucket, key, size if isinstance(size, int) and not isinstance(size, bool) else None, status)
+    return Processed(bucket, key, size, status)
 
 
 def parse_listing(answer: Answer) -> Listing:

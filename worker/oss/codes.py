@@ -83,7 +83,7 @@ _TABLE = {
     "NoSuchKey": (
         Remedy.NONE,
         "The source does not exist (any more).",
-        "Correct the list of sources, or ignore it: deleted sources stay failed until they return.",
+        "Correct the list of sources, or put the object there.",
     ),
     "NoSuchBucket": (Remedy.NONE, "The bucket does not exist.", "Create the bucket, or correct its name."),
     "NoSuchStyle": (
@@ -242,6 +242,7 @@ _BY_STATUS = {
     503: Remedy.WAIT,
     504: Remedy.RETRY,
 }
+UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout"})
 CREDENTIAL_CODES = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
 )

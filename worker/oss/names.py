@@ -15,7 +15,12 @@ class ObjectRef:
     key: str
 
     def __str__(self) -> str:
-        return f"oss://{self.bucket}/{self.key}"
+        # For messages: a key may hold line breaks, a message is read line by line.
+        return f"oss://{self.bucket}/{''.join(map(_plain, self.key))}"
+
+
+def _plain(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
 
 
 def bucket_problem(name: str) -> str | None:

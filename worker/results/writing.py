@@ -84,7 +84,7 @@ class DirectoryLog:
         """Make records durable as they come, until closed.
 
         Raises:
-            ResultsError: The disk has refused for longer than `patience_s`.
+            ResultsError: The disk has refused for longer than `patience_s`, or the log was deleted.
         """
         try:
             while not (self._closing and not self._pending):
@@ -93,9 +93,11 @@ class DirectoryLog:
                 self._arrived.clear()
                 self._full.clear()
                 while self._pending:
-                    await self._commit(list(islice(self._pending, _GROUP_LINES)))
+                    await self._commit()
                 if self._closing:
                     self._arrived.set()
+            if self._segment is not None:
+                self._segment.check()
         finally:
             if self._segment is not None:
                 self._segment.close()
@@ -107,19 +109,26 @@ class DirectoryLog:
                 async with asyncio.timeout(_GROUP_S):
                     await self._full.wait()
 
-    async def _commit(self, group: list[Record]) -> None:
-        data = b"".join(map(encode, group))
-        deadline = self._monotonic() + self._patience_s
+    async def _commit(self) -> None:
+        """Make the next group durable. While the disk refuses, nothing new is begun, and groups shrink to what fits."""
+        lines = min(_GROUP_LINES, len(self._pending))
+        deadline: float | None = None
         while True:
+            group = list(islice(self._pending, lines))
             try:
-                await asyncio.to_thread(self._write_durably, data)
+                await asyncio.to_thread(self._write_durably, b"".join(map(encode, group)))
                 break
             except OSError as error:
+                self._drained.clear()
                 self._begin_next_segment()
+                deadline = deadline or self._monotonic() + self._patience_s
                 if self._monotonic() >= deadline:
                     message = f"results cannot be written: {self._path}: {error.strerror or error}"
                     raise ResultsError(message) from error
-            await self._sleep(_PAUSE_S)
+            if lines > 1:
+                lines //= 2
+            else:
+                await self._sleep(_PAUSE_S)
         for record in group:
             self._pending.popleft()
             self._on_durable(record)
@@ -160,12 +169,20 @@ class _Segment:
 
         Raises:
             OSError: It is unknown what of `data` is in the file; `abandon` takes it out again.
+            ResultsError: The file was deleted, and with it lines that were told as done.
         """
+        self.check()
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._file, rest) :]
         os.fsync(self._file)
         self._durable += len(data)
+
+    def check(self) -> None:
+        """Raise ResultsError if somebody has deleted the file: what is written into it then reaches nobody."""
+        if not os.fstat(self._file).st_nlink:
+            message = f"results were deleted while they were written: {self._path}; what it held will be done again"
+            raise ResultsError(message)
 
     def abandon(self) -> None:
         """Cut the file back to what is durable, as far as the disk lets us, and close it."""

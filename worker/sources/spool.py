@@ -13,9 +13,10 @@ import msgspec
 
 from worker.batch.entry import PrefixSource
 from worker.batch.planner import BadTask, PlannedTask
+from worker.batch.selection import SourceObject
 from worker.batch.task import Task, target_digest
 from worker.errors import Problem, UsageError
-from worker.oss.names import ObjectRef
+from worker.oss.names import ObjectRef, key_problem
 from worker.sources.enumeration import Enumeration, Planned
 
 # More than anybody reads: a template that collides mostly collides everywhere.
@@ -66,7 +67,8 @@ class Spool:
         """
         async with aclosing(enumeration.planned()) as sources:
             async for source, planned in sources:
-                self._add_source(target_digest(ObjectRef(source.bucket, source.key)))
+                if isinstance(source, SourceObject) and not key_problem(source.key):
+                    self._add_source(target_digest(ObjectRef(source.bucket, source.key)))
                 for item in planned:
                     if not self._add(item):
                         enumeration.duplicates += 1

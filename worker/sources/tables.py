@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.batch.entry import OBJECT_COLUMNS, STANDARD_INPUT, CsvSource, ListSource, columns_problem
-from worker.batch.planner import BadSource
+from worker.batch.planner import BadSource, bad_source
 from worker.batch.selection import SourceObject
 from worker.errors import UsageError
 from worker.oss.answer import normal_etag
 
+_SIZE = re.compile(r"[0-9]{1,14}", re.ASCII)  # no object is larger than 48.8 TB (OSS, "Limits")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -30,7 +32,7 @@ def rows_of_list(entry: ListSource) -> Iterator[SourceObject | BadSource]:
             try:
                 key = data.removesuffix(b"\n").removesuffix(b"\r").decode()
             except UnicodeDecodeError:
-                yield BadSource(entry.bucket, "", place, "the line is not UTF-8 text")
+                yield bad_source(entry.bucket, "", place, "the line is not UTF-8 text")
                 continue
             yield SourceObject(entry.bucket, key, place=place)
 
@@ -51,7 +53,8 @@ def rows_of_csv(entry: CsvSource) -> Iterator[SourceObject | BadSource]:
             try:
                 row = next(reader, None)
             except csv.Error as error:
-                yield BadSource(entry.bucket, "", place, f"the row is not CSV: {error}")
+                reason = f"the row, to line {reader.line_num}, is not CSV: {error}"
+                yield bad_source(entry.bucket, "", place, reason)
                 continue
             if row is None:
                 return
@@ -98,17 +101,16 @@ def _header(entry: CsvSource, reader: Iterator[list[str]]) -> tuple[str, ...]:
 
 def _source(entry: CsvSource, columns: tuple[str, ...], row: list[str], place: str) -> SourceObject | BadSource:
     if len(row) != len(columns):
-        return BadSource(
-            entry.bucket, "", place, f"the row has {len(row)} fields, the table has {len(columns)} columns"
-        )
+        reason = f"the row has {len(row)} fields, the table has {len(columns)} columns"
+        return bad_source(entry.bucket, "", place, reason)
     fields = dict(zip(columns, row, strict=True))
     bucket, key = fields.get("bucket") or entry.bucket, fields["key"]
     size = fields.get("size", "")
-    if size and not (size.isascii() and size.isdigit()):
-        return BadSource(bucket, key, place, f"the size {size!r} is not a whole number of bytes")
+    if size and not _SIZE.fullmatch(size):
+        return bad_source(bucket, key, place, f"the size {size[:40]!r} is not that of an object in bytes")
     extra = {name: value for name, value in fields.items() if name not in OBJECT_COLUMNS}
     if any(not value.isascii() and not _is_text(value) for value in extra.values()):
-        return BadSource(bucket, key, place, "the row is not UTF-8 text")
+        return bad_source(bucket, key, place, "the row is not UTF-8 text")
     return SourceObject(
         bucket,
         key,
@@ -137,7 +139,7 @@ def _opened(entry: ListSource | CsvSource) -> Iterator[BinaryIO]:
     try:
         with Path(entry.path).open("rb") as file:
             yield file
-    except OSError as error:
+    except (OSError, UnicodeEncodeError) as error:  # the latter: a name that this locale cannot write
         mend = "paths are relative to the manifest's own directory"
-        problem = entry.place.problem(f"{entry.path} cannot be read: {error.strerror}", mend)
+        problem = entry.place.problem(f"{entry.path} cannot be read: {getattr(error, 'strerror', error)}", mend)
         raise UsageError(problem) from error

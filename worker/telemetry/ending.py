@@ -18,6 +18,7 @@ _WORDS = {
     Exit.REFUSED: "The service refuses these credentials, or what they ask for.",
     Exit.USAGE: "Stopped: the sources are not what the manifest says.",
 }
+_ACCEPTED = "Finished: some tasks failed, no more than `failure.accept` allows."
 
 
 def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> str:
@@ -31,7 +32,8 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
         ("not attempted", summary.not_attempted),
         (
             "POSTs sent",
-            f"{summary.attempts}" + (f"  (failed: {counts(summary.tries.items())})" if summary.tries else ""),
+            f"{summary.requests.get('POST', 0)}"
+            + (f"  (failed: {counts(summary.tries.items())})" if summary.tries else ""),
         ),
         ("endpoint", summary.endpoint),
         ("results", results),
@@ -40,7 +42,8 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
     if error := summary.first_error:
         rows.append(("first error", f"{error['code']}: {error['message']}\noss-saveas explain {error['code']}"))
     rows += [("note", note) for note in summary.notes]
-    lines = [f"{_WORDS[Exit(summary.exit)]}  (exit {summary.exit})", table(rows)]
+    words = _ACCEPTED if summary.failed and summary.exit == Exit.OK else _WORDS[Exit(summary.exit)]
+    lines = [f"{words}  (exit {summary.exit})", table(rows)]
     if pictures:
         lines.append("This was a local run: nothing was sent to Alibaba Cloud OSS.")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.fakes import EPOCH, TASK, loop_clock
 from tests.fakes import in_virtual_time as virtually
-from worker.batch.planner import BadSource, BadTask
+from worker.batch.planner import BadTask, bad_source
 from worker.batch.record import Record, Status, decode, encode, timestamp
 from worker.batch.task import Shard
 from worker.dispatch.decider import Result
@@ -69,7 +69,7 @@ def test_a_failed_task_says_why_and_whether_its_target_was_touched() -> None:
 
 
 def test_a_bad_row_has_its_place_and_neither_task_nor_target() -> None:
-    bad = BadTask("small", BadSource("photos", "a\udcff.jpg", "keys.txt:7", "an object key is UTF-8 text"))
+    bad = BadTask("small", bad_source("photos", "a\udcff.jpg", "keys.txt:7", "an object key is UTF-8 text"))
     (line,) = recorded(bad)
     assert (line.task, line.target, line.status, line.touched) == (None, None, Status.FAILED, False)
     assert line.source.key == "a\\udcff.jpg"

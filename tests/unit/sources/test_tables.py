@@ -93,11 +93,11 @@ def test_quoted_fields_hold_commas_quotes_and_ends_of_lines(tmp_path: Path) -> N
     [
         (b"a.jpg", "the row has 1 fields, the table has 3 columns"),
         (b"a.jpg,1,x,y", "the row has 4 fields, the table has 3 columns"),
-        (b"a.jpg,1k,x", "the size '1k' is not a whole number of bytes"),
-        ("a.jpg,٣,x".encode(), "the size '٣' is not a whole number of bytes"),
-        (b"a.jpg,-1,x", "the size '-1' is not a whole number of bytes"),
+        (b"a.jpg,1k,x", "the size '1k' is not that of an object in bytes"),
+        ("a.jpg,٣,x".encode(), "the size '٣' is not that of an object in bytes"),
+        (b"a.jpg,-1,x", "the size '-1' is not that of an object in bytes"),
         (b"a.jpg,1,\xff", "the row is not UTF-8 text"),
-        (b'a.jpg,1,"x"y', "the row is not CSV: ',' expected after '\"'"),
+        (b'a.jpg,1,"x"y', "the row, to line 3, is not CSV: ',' expected after '\"'"),
     ],
 )
 def test_a_bad_row_says_why_and_where_and_the_others_go_on(tmp_path: Path, line: bytes, reason: str) -> None:

@@ -101,6 +101,23 @@ def too_large(limit: int) -> RefusedError:
     return _refuse(400, "EntityTooLarge", message, MaxSizeAllowed=str(limit))
 
 
+def file_already_exists(key: str) -> RefusedError:
+    """There is an object under the key, and `x-oss-forbid-overwrite` asks for it to be left."""
+    message = "The object you specified already exists and can not be overwritten."
+    return _refuse(409, "FileAlreadyExists", message, "0026-00000002", Key=key)
+
+
+def malformed_xml() -> RefusedError:
+    """The body is not the document that the operation needs."""
+    message = "The XML you provided was not well-formed or did not validate against our published schema."
+    return _refuse(400, "MalformedXML", message, "0015-00000231")
+
+
+def too_many_styles(limit: int) -> RefusedError:
+    """The bucket has as many styles as it may. Code and message are a guess; the limit is documented."""
+    return _refuse(400, "InvalidArgument", f"A bucket has at most {limit} styles.")
+
+
 def incomplete_body() -> RefusedError:
     """The connection or the encoding of the body broke off."""
     return _refuse(400, "IncompleteBody", "The request body is incomplete.")

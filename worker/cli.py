@@ -172,6 +172,7 @@ def serve(
     access_key_id: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_ID", help="The one key that may.")] = "",
     access_key_secret: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_SECRET", help="Its secret.")] = "",
     region: Annotated[str, typer.Option(help="Region of all buckets.")] = "cn-hangzhou",
+    policies: Annotated[Path | None, typer.Option(help="Further access keys, and what each may do.")] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask nobody for a signature.")] = False,
 ) -> int:
     """Serve the local OSS: checks signatures, really processes pictures. Ends with SIGTERM or SIGINT."""
@@ -184,6 +185,7 @@ def serve(
         access_key_id=access_key_id,
         access_key_secret=access_key_secret,
         auth=not no_auth,
+        policies=policies,
     )
 
     async def serve_until_signal() -> None:

@@ -16,10 +16,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from worker.emulator import refusals
+from worker.emulator.access.accounts import Access, Account
+from worker.emulator.access.identity import Identity
 from worker.emulator.authentication import authenticate
 from worker.emulator.call import Answer, Call, Part, Service, blocking
 from worker.emulator.operations import OPERATIONS
 from worker.emulator.receiving import receive
+from worker.emulator.regions import check_region, make_buckets, region_of_host
 from worker.emulator.routing import operation_of
 from worker.emulator.store import CHUNK, Clock, Store
 from worker.oss.names import bucket_problem, key_problem
@@ -29,14 +32,17 @@ from worker.oss.signing import Credentials
 
 Observer = Callable[[str, Request], None]  # operation and request, without its body; called before anything is judged
 
+_OWNER = Identity(Account(Credentials("", "")))
+
 _logger = logging.getLogger(__name__)
 
 
 class LocalOSS:
-    """A server for one store and one region; an async context manager whose `url` is its endpoint.
+    """A server for one store; an async context manager whose `url` is its endpoint.
 
-    `credentials` are the access keys that may do everything; with `auth=False` nobody is asked. `cnames` maps custom
-    hosts to buckets. `on_request` sees every request that could be read.
+    `credentials` are the access keys that may do everything, `access` says what others may, and which buckets are in
+    which region; with `auth=False` nobody is asked. `cnames` maps custom hosts to buckets. `on_request` sees every
+    request that could be read.
     """
 
     def __init__(
@@ -45,22 +51,27 @@ class LocalOSS:
         credentials: Iterable[Credentials] = (),
         *,
         region: str = "cn-hangzhou",
+        access: Access | None = None,
         auth: bool = True,
         clock: Clock = time.time,
         cnames: Mapping[str, str] | None = None,
         on_request: Observer | None = None,
     ) -> None:
         self.url = ""
-        self._accounts = {account.access_key_id: account for account in credentials}
+        self._access = access or Access()
+        accounts = (*self._access.accounts, *map(Account, credentials))
+        self._accounts = {account.credentials.access_key_id: account for account in accounts}
         self._auth = auth
         self._cnames = dict(cnames or {})
         self._on_request = on_request
         self._pictures = ThreadPoolExecutor(os.cpu_count() or 1, "picture")
-        self._service = Service(store, region, clock, self._pictures)
+        regions = tuple(dict.fromkeys((region, *self._access.buckets.values())))
+        self._service = Service(store, regions, clock, self._pictures)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; port 0 means any. Returns the endpoint, such as `http://127.0.0.1:8080`."""
+        await blocking(make_buckets, self._service.store, self._access.buckets, self._service.regions[0])
         # The low-level server: the router would normalise keys such as `a/../b` before they could be verified.
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), handle_signals=False)
         await self._runner.setup()
@@ -104,14 +115,32 @@ class LocalOSS:
         operation = operation_of(request)
         if self._on_request is not None:
             self._on_request(operation, request)
-        if self._auth:
-            now = datetime.fromtimestamp(self._service.clock(), UTC)
-            authenticate(request, self._accounts, region=self._service.region, now=now)
+        identity = self._identify(request)
         _check_names(request)
         if operation not in OPERATIONS:
             raise refusals.not_implemented(operation)
-        call = Call(request, dict(request.query), dict(request.headers), _body(http), self._service)
+        identity.permit_operation(operation, request, await self._locate(request, identity))
+        call = Call(request, dict(request.query), dict(request.headers), _body(http), self._service, identity)
         return await OPERATIONS[operation](call)
+
+    def _identify(self, request: Request) -> Identity:
+        if not self._auth:
+            return _OWNER
+        now = datetime.fromtimestamp(self._service.clock(), UTC)
+        regions = self._service.regions
+        account, signed_for = authenticate(request, self._accounts, regions=regions, now=now)
+        return Identity(account, region_of_host(dict(request.headers).get("host", ""), regions) or signed_for)
+
+    async def _locate(self, request: Request, identity: Identity) -> str:
+        """The region of what a request is about; refused where it is not that of the endpoint."""
+        default = self._service.regions[0]
+        if not request.bucket or len(self._service.regions) == 1:
+            return default
+        bucket = await blocking(self._service.store.bucket, request.bucket)
+        if bucket is None:
+            return identity.region or default
+        check_region(bucket, identity.region, default)
+        return self._service.region_of(bucket)
 
     async def _send(
         self, http: web.BaseRequest, answer: Answer, request_id: str, elapsed_s: float

@@ -173,6 +173,7 @@ def serve(
     access_key_secret: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_SECRET", help="Its secret.")] = "",
     region: Annotated[str, typer.Option(help="Region of all buckets.")] = "cn-hangzhou",
     policies: Annotated[Path | None, typer.Option(help="Further access keys, and what each may do.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="What goes wrong on purpose.")] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask nobody for a signature.")] = False,
 ) -> int:
     """Serve the local OSS: checks signatures, really processes pictures. Ends with SIGTERM or SIGINT."""
@@ -186,6 +187,7 @@ def serve(
         access_key_secret=access_key_secret,
         auth=not no_auth,
         policies=policies,
+        faults=faults,
     )
 
     async def serve_until_signal() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from worker.emulator.access.accounts import Access
 from worker.emulator.access.reading import read_access
+from worker.emulator.faults.reading import read_faults
 from worker.errors import UsageError
 from worker.oss.signing import Credentials
 
@@ -24,7 +25,8 @@ class ServeOptions:
     """How to serve. `root` is the folder of the buckets, None keeps everything in memory; port 0 means any.
 
     Without `auth` nobody is asked for a signature, and no access key is needed. `policies` is a file of further access
-    keys, with what each may do. With `samples` a bucket of sample pictures is made where there is none.
+    keys, with what each may do; `faults` one of what goes wrong on purpose. With `samples` a bucket of sample pictures
+    is made where there is none.
     """
 
     root: Path | None
@@ -36,6 +38,7 @@ class ServeOptions:
     auth: bool = True
     samples: bool = False
     policies: Path | None = None
+    faults: Path | None = None
 
 
 async def serve(options: ServeOptions, *, ready: Callable[[str], None], until: Awaitable[object]) -> None:
@@ -69,13 +72,14 @@ async def _server(options: ServeOptions) -> "LocalOSS":
     from worker.emulator.server import LocalOSS  # noqa: PLC0415 - see above
 
     access, owners = _who(options)
+    faults = None if options.faults is None else read_faults(options.faults)
     try:
         store = MemoryStore() if options.root is None else FolderStore(options.root)
         if options.samples:
             await asyncio.to_thread(make_samples, store)
     except OSError as error:
         raise UsageError(f"{options.root}: {error.strerror}", "choose a folder that can be written") from error
-    return LocalOSS(store, owners, region=options.region, access=access, auth=options.auth)
+    return LocalOSS(store, owners, region=options.region, access=access, auth=options.auth, faults=faults)
 
 
 def _who(options: ServeOptions) -> tuple[Access, list[Credentials]]:

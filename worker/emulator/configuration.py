@@ -14,7 +14,7 @@ from worker.errors import Problem, UsageError
 
 MAX_BYTES = 1 << 20
 _SHOWN_CHARACTERS = 60
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", re.ASCII)
+_DURATION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", re.ASCII)
 _SECRET = re.compile("secret|token", re.IGNORECASE)
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, None: 1}
 

@@ -121,6 +121,17 @@ def too_many_styles(limit: int) -> RefusedError:
     return _refuse(400, "InvalidArgument", f"A bucket has at most {limit} styles.")
 
 
+def request_timeout() -> RefusedError:
+    """The client has stopped sending before the end of its body."""
+    message = "Your socket connection to the server was not read from or written to within the timeout period."
+    return _refuse(400, "RequestTimeout", message)
+
+
+def malformed_request() -> RefusedError:
+    """What came in is no HTTP request, or its line or headers are too long."""
+    return _refuse(400, "InvalidRequest", "The request is no HTTP request, or its line or headers are too long.")
+
+
 def incomplete_body() -> RefusedError:
     """The connection or the encoding of the body broke off."""
     return _refuse(400, "IncompleteBody", "The request body is incomplete.")
@@ -210,6 +221,14 @@ def disabled_access_key(access_key_id: str) -> RefusedError:
     """The access key is there, but disabled."""
     message = "The OSS Access Key Id you provided is disabled."
     return _refuse(403, "InvalidAccessKeyId", message, OSSAccessKeyId=access_key_id)
+
+
+def limited(http: int, code: str, message: str, ec: str = "", retry_after: str = "") -> RefusedError:
+    """The service has no room for this request now; or whatever a rule of faults wants to be said."""
+    error = _refuse(http, code, message, ec)
+    if retry_after:
+        error.headers = (("Retry-After", retry_after),)
+    return error
 
 
 def security_token_expired() -> RefusedError:

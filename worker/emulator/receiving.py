@@ -40,7 +40,10 @@ def _address(host: str, path: str, cnames: Mapping[str, str]) -> tuple[str, str]
         if path != "/":
             raise refusals.path_style_forbidden()
         return "", ""
-    return host.partition(".")[0], path[1:]
+    bucket = host.partition(".")[0]
+    if not bucket:
+        raise refusals.invalid_bucket_name(bucket)
+    return bucket, path[1:]
 
 
 def _origin_form(target: str) -> str:

@@ -169,7 +169,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any.")] = 0,
     root: Annotated[Path, typer.Option(help="Folder of the buckets.")] = Path("local-oss"),
     memory: Annotated[bool, typer.Option("--memory", help="Keep everything in memory instead.")] = False,
-    access_key_id: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_ID", help="The key that may do everything.")] = "",
+    access_key_id: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_ID", help="The key that may do all.")] = "",
     access_key_secret: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_SECRET", help="Its secret.")] = "",
     region: Annotated[str, typer.Option(help="Region of buckets that are in no other.")] = "cn-hangzhou",
     policies: Annotated[Path | None, typer.Option(help="Further access keys, and what each may do.")] = None,

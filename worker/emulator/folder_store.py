@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from worker.emulator.drafts import Draft, drop_abandoned
 from worker.emulator.folder_listing import Directories, walk
-from worker.emulator.layout import RESERVED, is_style_name, plain_segments, stowed_name
+from worker.emulator.layout import RESERVED, plain_segments, stowed_name
+from worker.emulator.notes import read_note, read_style, read_styles
 from worker.emulator.sidecar import Fingerprint, Sidecars
 from worker.emulator.store import Bucket, Content, Digest, Digesting, ObjectExistsError, StoredObject, StoredStyle
 from worker.oss.names import bucket_problem, key_problem
@@ -46,7 +47,8 @@ class FolderStore:
         with suppress(OSError):
             status = self._folder(name).lstat()
             if not bucket_problem(name) and stat.S_ISDIR(status.st_mode):
-                return Bucket(name, status.st_ctime, self._region(name))
+                region = read_note(self._folder(name) / RESERVED / "region")
+                return Bucket(name, status.st_ctime, region[0] if region else "")
         return None
 
     def make_bucket(self, name: str, region: str = "") -> None:
@@ -107,19 +109,11 @@ class FolderStore:
 
     def style(self, bucket: str, name: str) -> StoredStyle | None:
         """The style, None where it does not exist."""
-        path = self._own(bucket, "styles") / name
-        try:
-            status = path.lstat()
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            return StoredStyle(name, path.read_text("utf-8").strip(), status.st_mtime)
-        except (OSError, UnicodeDecodeError):
-            return None
+        return read_style(self._own(bucket, "styles"), name)
 
     def styles(self, bucket: str) -> Sequence[StoredStyle]:
         """All styles, by name."""
-        names = sorted(filter(is_style_name, os.listdir(self._own(bucket, "styles"))))  # noqa: PTH208 - names are due
-        return [style for style in (self.style(bucket, name) for name in names) if style]
+        return read_styles(self._own(bucket, "styles"))
 
     def put_style(self, bucket: str, name: str, content: str) -> None:
         """Define a style, or define it anew."""
@@ -152,13 +146,6 @@ class FolderStore:
 
     def _folder(self, bucket: str) -> Path:
         return self.root / bucket
-
-    def _region(self, bucket: str) -> str:
-        path = self._folder(bucket) / RESERVED / "region"
-        try:
-            return "" if path.is_symlink() else path.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
 
     def _draft(self, bucket: str) -> Draft:
         return Draft(self._own(bucket, "uploads"))

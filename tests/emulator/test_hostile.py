@@ -66,6 +66,8 @@ def check_proper(answer: Answer, method: str = "GET") -> None:
         assert root.tag == "Error"
         assert root.findtext("Code")
         assert answer.headers["content-type"] == "application/xml"
+        assert answer.headers["x-oss-request-id"] == root.findtext("RequestId")
+        assert answer.headers["server"] == "AliyunOSS"
 
 
 TRAVERSALS = [

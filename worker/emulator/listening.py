@@ -52,8 +52,10 @@ class _Connection(web.RequestHandler):
             raise exc
         if status >= 500:
             return super().handle_error(request, status, exc, message)
-        answer = refused(refusals.malformed_request(), "GET", secrets.token_hex(12).upper(), "")
+        request_id = secrets.token_hex(12).upper()
+        answer = refused(refusals.malformed_request(), "GET", request_id, "")
         body = answer.body if isinstance(answer.body, bytes) else b""
-        response = web.Response(status=answer.status, body=body, headers=dict(answer.headers))
+        headers = {"Server": "AliyunOSS", "x-oss-request-id": request_id, **dict(answer.headers)}
+        response = web.Response(status=answer.status, body=body, headers=headers)
         response.force_close()
         return response

@@ -267,6 +267,14 @@ async def test_put_refuses_by_name_what_it_would_have_to_ignore(
     assert store.stat("photos", "new") is None
 
 
+async def test_the_meta_of_an_object_has_no_body_however_it_is_asked_for(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "a", b"bytes")
+    head = await client.call("HEAD", "photos", "a", ("objectMeta", ""))
+    got = await client.get("photos", "a", ("objectMeta", ""))
+    assert (head.headers["content-length"], got.headers["content-length"]) == ("5", "0")
+    assert head.headers["etag"] == got.headers["etag"]
+
+
 async def test_put_leaves_what_is_there_if_it_is_told_to(client: Client, store: MemoryStore) -> None:
     put(store, "photos", "there", b"old")
     answer = await client.put("photos", "there", b"new", x_oss_forbid_overwrite="true")

@@ -66,7 +66,9 @@ async def get_object_meta(call: Call) -> Answer:
     content = await _open(call)
     await blocking(content.file.close)
     stored = content.stored
-    return Answer(headers=(*_identity(stored), ("Content-Length", str(stored.size))))
+    # Only a HEAD may tell the length of a body that it does not bring.
+    length = [("Content-Length", str(stored.size))] if call.request.method == "HEAD" else []
+    return Answer(headers=(*_identity(stored), *length))
 
 
 async def delete_object(call: Call) -> Answer:

@@ -170,9 +170,11 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any.")] = 0,
     root: Annotated[Path, typer.Option(help="Folder of the buckets.")] = Path("local-oss"),
     memory: Annotated[bool, typer.Option("--memory", help="Keep everything in memory instead.")] = False,
-    access_key_id: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_ID", help="The one key that may.")] = "",
+    access_key_id: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_ID", help="The key that may do all.")] = "",
     access_key_secret: Annotated[str, typer.Option(envvar="OSS_ACCESS_KEY_SECRET", help="Its secret.")] = "",
-    region: Annotated[str, typer.Option(help="Region of all buckets.")] = "cn-hangzhou",
+    region: Annotated[str, typer.Option(help="Region of buckets that are in no other.")] = "cn-hangzhou",
+    policies: Annotated[Path | None, typer.Option(help="Further access keys, and what each may do.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="What goes wrong on purpose.")] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask nobody for a signature.")] = False,
 ) -> int:
     """Serve the local OSS: checks signatures, really processes pictures. Ends with SIGTERM or SIGINT."""
@@ -185,6 +187,8 @@ def serve(
         access_key_id=access_key_id,
         access_key_secret=access_key_secret,
         auth=not no_auth,
+        policies=policies,
+        faults=faults,
     )
 
     async def serve_until_signal() -> None:

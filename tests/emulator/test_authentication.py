@@ -1,9 +1,11 @@
 """Nobody comes in whose signature is not the one of what was received."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import alibabacloud_oss_v2 as oss
 import pytest
 from defusedxml import ElementTree
 
@@ -208,3 +210,19 @@ async def open_door(store: MemoryStore) -> AsyncIterator[Client]:
 async def test_without_auth_anybody_comes_in(open_door: Client) -> None:
     assert (await open_door.send(GET)).body == b"picture"
     assert (await open_door.send(by(WRONG)["V4 header"](GET))).body == b"picture"
+
+
+async def test_the_newer_sdk_with_v1_leaves_the_process_unsigned_and_is_not_let_in(store: MemoryStore) -> None:
+    # Its V1 signer does not sign x-oss-process, as every other SDK does. To let that pass would hide it from its users.
+    put(store, "photos", "a.jpg", b"no picture")
+    async with LocalOSS(store, [KEYS]) as server:
+        config = oss.config.load_default()
+        provider = oss.credentials.StaticCredentialsProvider(KEYS.access_key_id, KEYS.access_key_secret)
+        config.credentials_provider, config.signature_version = provider, "v1"
+        config.region, config.endpoint, config.retry_max_attempts = REGION, server.url, 1
+        client = oss.Client(config)
+        plain = oss.GetObjectRequest(bucket="photos", key="a.jpg")
+        assert await asyncio.to_thread(lambda: client.get_object(plain).body.content) == b"no picture"
+        asked = oss.ProcessObjectRequest(bucket="photos", key="a.jpg", process="image/info")
+        with pytest.raises(oss.exceptions.OperationError, match="SignatureDoesNotMatch"):
+            await asyncio.to_thread(client.process_object, asked)

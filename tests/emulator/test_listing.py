@@ -1,6 +1,9 @@
 """ListObjectsV2: every parameter, against a plain model of what a page is."""
 
-from collections.abc import Sequence
+import os
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote
@@ -191,3 +194,51 @@ async def test_listing_does_not_read_objects_beyond_the_page(tmp_path: Path) -> 
     page = page_of(store, "bucket", prefix="", delimiter="", start=b"", limit=30)
     assert [entry.key for entry in page.entries if isinstance(entry, StoredObject)][-1] == "029"
     assert page.following == b"031"
+
+
+class CountingStore(FolderStore):
+    """Counts the objects that are looked at, and the directories that are read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.looked_at = 0
+
+    def stat(self, bucket: str, key: str) -> StoredObject | None:
+        self.looked_at += 1
+        return super().stat(bucket, key)
+
+
+@pytest.fixture
+def short_lived() -> Iterator[Path]:
+    """A folder that is gone at once: 100,000 files are not kept for a look at them."""
+    with TemporaryDirectory() as directory:
+        yield Path(directory)
+
+
+def test_a_page_of_100_000_objects_looks_at_its_own_and_holds_few_names(short_lived: Path) -> None:
+    store = CountingStore(short_lived)
+    store.make_bucket("bucket")
+    for folder in range(100):
+        path = short_lived / f"bucket/{folder:02d}"
+        path.mkdir()
+        for number in range(1000):
+            os.close(os.open(path / f"{number:03d}.jpg", os.O_CREAT))
+    listed = partial(page_of, store, "bucket", prefix="", delimiter="", limit=1000)
+    listed(start=b"")  # what is imported and remembered once is not of the page
+    store.looked_at = 0
+    tracemalloc.start()
+    try:
+        page = listed(start=b"50/500.jpg")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [entry.key for entry in page.entries if isinstance(entry, StoredObject)][::999] == [
+        "50/500.jpg",
+        "51/499.jpg",
+    ]
+    assert page.following == b"51/500.jpg"
+    assert store.looked_at == 1000
+    assert peak < 5_000_000, "all 100,000 keys alone would take more"
+    folders = page_of(store, "bucket", prefix="", delimiter="/", start=b"", limit=1000)
+    assert len(folders.entries) == 100
+    assert store.looked_at == 1000, "folders are told without looking at any object"

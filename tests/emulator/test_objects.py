@@ -3,16 +3,19 @@
 import asyncio
 import base64
 import hashlib
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from defusedxml import ElementTree
 from fastcrc.crc64 import xz as crc64
 
-from tests.emulator.client import Client
+from tests.emulator.client import Client, unsigned
+from worker.emulator.folder_store import FolderStore
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.operations import objects
-from worker.emulator.store import put
+from worker.emulator.server import LocalOSS
+from worker.emulator.store import Store, put
 from worker.oss.request import Request
 
 BODY = bytes(range(256)) * 4
@@ -250,7 +253,7 @@ async def test_a_broken_off_body_stores_nothing(client: Client, store: MemorySto
 @pytest.mark.parametrize(
     "header",
     [
-        *["x-oss-forbid-overwrite: true", "x-oss-tagging: a=b", "x-oss-storage-class: IA"],
+        *["x-oss-tagging: a=b", "x-oss-storage-class: IA"],
         *["x-oss-object-acl: public-read", "x-oss-server-side-encryption: AES256", "x-oss-callback: e30="],
     ],
 )
@@ -262,6 +265,44 @@ async def test_put_refuses_by_name_what_it_would_have_to_ignore(
     assert (answer.status, code_of(answer.body)) == (501, "NotImplemented")
     assert header in (ElementTree.fromstring(answer.body).findtext("Message") or "")
     assert store.stat("photos", "new") is None
+
+
+async def test_the_meta_of_an_object_has_no_body_however_it_is_asked_for(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "a", b"bytes")
+    head = await client.call("HEAD", "photos", "a", ("objectMeta", ""))
+    got = await client.get("photos", "a", ("objectMeta", ""))
+    assert (head.headers["content-length"], got.headers["content-length"]) == ("5", "0")
+    assert head.headers["etag"] == got.headers["etag"]
+
+
+async def test_put_leaves_what_is_there_if_it_is_told_to(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "there", b"old")
+    answer = await client.put("photos", "there", b"new", x_oss_forbid_overwrite="true")
+    assert (answer.status, code_of(answer.body)) == (409, "FileAlreadyExists")
+    assert answer.headers["x-oss-ec"] == "0026-00000002"
+    assert (await client.get("photos", "there")).body == b"old"
+    for value in ("false", "FALSE"):
+        assert (await client.put("photos", "there", b"newer", x_oss_forbid_overwrite=value)).status == 200
+    assert (await client.put("photos", "other", b"first", x_oss_forbid_overwrite="true")).status == 200
+    answer = await client.put("photos", "there", b"", x_oss_forbid_overwrite="yes")
+    assert (answer.status, code_of(answer.body)) == (400, "InvalidArgument")
+    assert (await client.get("photos", "there")).body == b"newer"
+
+
+@pytest.mark.parametrize("kind", ["memory", "folder"])
+async def test_of_many_who_put_at_once_without_overwriting_one_wins(kind: str, tmp_path: Path) -> None:
+    store: Store = MemoryStore() if kind == "memory" else FolderStore(tmp_path)
+    store.make_bucket("photos")
+    async with LocalOSS(store, auth=False) as server:
+        client = Client(server.url, sign=unsigned)
+        bodies = [bytes([65 + index]) * 1000 for index in range(12)]
+        puts = [client.put("photos", "one/a", body, x_oss_forbid_overwrite="true") for body in bodies]
+        answers = await asyncio.gather(*puts)
+        (winner,) = [index for index, answer in enumerate(answers) if answer.status == 200]
+        assert {answer.status for answer in answers} == {200, 409}
+        assert (await client.get("photos", "one/a")).body == bodies[winner]
+    if kind == "folder":
+        assert list((tmp_path / "photos/.oss/uploads").iterdir()) == []
 
 
 async def test_put_bucket_can_be_repeated_and_refuses_bad_names(client: Client, store: MemoryStore) -> None:

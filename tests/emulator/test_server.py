@@ -61,7 +61,7 @@ async def test_a_head_tells_its_error_in_a_header(client: Client) -> None:
         ("DELETE", "photos", "", "", "DeleteBucket"),
         ("POST", "photos", "", "delete", "DeleteMultipleObjects"),
         ("POST", "photos", "", "", "PostObject"),
-        ("PUT", "photos", "", "style", "PutStyle"),
+        ("PUT", "photos", "", "cors", "PutBucketCors"),
         ("GET", "photos", "a", "acl", "GetObjectAcl"),
         ("GET", "photos", "a", "versionId", "GetObject with versionId"),
         ("POST", "photos", "a", "append", "AppendObject"),

@@ -248,13 +248,3 @@ def test_a_deleted_object_leaves_no_folder_in_the_way_of_another(tmp_path: Path)
     store.delete("bucket", "a/b/c")
     put(store, "bucket", "a", b"file")
     assert (tmp_path / "bucket/a").read_bytes() == b"file"
-
-
-def test_styles_are_text_files_in_the_bucket(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    store.make_bucket("bucket")
-    assert store.style("bucket", "small") is None
-    store.put_style("bucket", "small", "image/resize,w_100")
-    assert (tmp_path / "bucket/.oss/styles/small").read_text() == "image/resize,w_100"
-    (tmp_path / "bucket/.oss/styles/by-hand").write_text("image/rotate,90\n")
-    assert store.style("bucket", "by-hand") == "image/rotate,90"

@@ -4,9 +4,13 @@ import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.emulator.access.accounts import Access
+from worker.emulator.access.reading import read_access
+from worker.emulator.faults.reading import read_faults
 from worker.errors import UsageError
 from worker.oss.signing import Credentials
 
@@ -20,8 +24,9 @@ INSTALL = "pip install 'oss-saveas-worker[local]'"
 class ServeOptions:
     """How to serve. `root` is the folder of the buckets, None keeps everything in memory; port 0 means any.
 
-    Without `auth` nobody is asked for a signature, and no access key is needed. With `samples` a bucket of sample
-    pictures is made where there is none.
+    Without `auth` nobody is asked for a signature, and no access key is needed. `policies` is a file of further access
+    keys, with what each may do; `faults` one of what goes wrong on purpose. With `samples` a bucket of sample pictures
+    is made where there is none.
     """
 
     root: Path | None
@@ -32,6 +37,8 @@ class ServeOptions:
     access_key_secret: str = field(default="", repr=False)
     auth: bool = True
     samples: bool = False
+    policies: Path | None = None
+    faults: Path | None = None
 
 
 async def serve(options: ServeOptions, *, ready: Callable[[str], None], until: Awaitable[object]) -> None:
@@ -64,16 +71,36 @@ async def _server(options: ServeOptions) -> "LocalOSS":
     from worker.emulator.samples import make_samples  # noqa: PLC0415 - see above
     from worker.emulator.server import LocalOSS  # noqa: PLC0415 - see above
 
-    if options.auth and not (options.access_key_id and options.access_key_secret):
-        raise UsageError("the local OSS needs an access key", "give an access key id and secret, or use --no-auth")
+    access, owners = _who(options)
+    faults = None if options.faults is None else read_faults(options.faults)
     try:
         store = MemoryStore() if options.root is None else FolderStore(options.root)
         if options.samples:
             await asyncio.to_thread(make_samples, store)
     except OSError as error:
         raise UsageError(f"{options.root}: {error.strerror}", "choose a folder that can be written") from error
-    credentials = Credentials(options.access_key_id, options.access_key_secret)
-    return LocalOSS(store, [credentials], region=options.region, auth=options.auth)
+    return LocalOSS(store, owners, region=options.region, access=access, auth=options.auth, faults=faults)
+
+
+def _who(options: ServeOptions) -> tuple[Access, list[Credentials]]:
+    """What the policies file says, and the access key that may do everything, if there is one."""
+    access = Access()
+    if options.policies is not None:
+        if not options.auth:
+            raise UsageError("policies need signatures to tell who asks", "use --policies or --no-auth, not both")
+        access = read_access(options.policies, datetime.now(UTC))
+    owner = Credentials(options.access_key_id, options.access_key_secret)
+    if owner.access_key_id and owner.access_key_secret:
+        if any(account.credentials.access_key_id == owner.access_key_id for account in access.accounts):
+            raise UsageError(
+                f"{options.policies}: {owner.access_key_id} is also the access key that may do everything",
+                "remove it from one of the two places (the other is --access-key-id or OSS_ACCESS_KEY_ID)",
+            )
+        return access, [owner]
+    if options.auth and not access.accounts:
+        mend = "give an access key id and secret, a file of them with --policies, or use --no-auth"
+        raise UsageError("the local OSS needs an access key", mend)
+    return access, []
 
 
 def require_libvips() -> None:

@@ -6,11 +6,12 @@ error codes 0002-00000069, -209, -210, -228, -232, -503, -504.
 
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from worker.emulator import refusals
+from worker.emulator.access.accounts import Account
 from worker.oss.answer import parse_http_date
 from worker.oss.refusal import RefusedError
 from worker.oss.request import Request
@@ -18,7 +19,6 @@ from worker.oss.signing import (
     MAX_EXPIRES_S,
     UNSIGNED,
     V4,
-    Credentials,
     v1_signature,
     v1_string_to_sign,
     v4_signature,
@@ -39,23 +39,32 @@ class _Claim:
     token: str
     string_to_sign: str
     signature: Callable[[str], str]  # of a secret
+    region: str = ""
 
 
-def authenticate(request: Request, accounts: Mapping[str, Credentials], *, region: str, now: datetime) -> Credentials:
-    """The credentials that signed a request, out of `accounts` by access key id.
+def authenticate(
+    request: Request, accounts: Mapping[str, Account], *, regions: Sequence[str], now: datetime
+) -> tuple[Account, str]:
+    """The account that signed a request, out of `accounts` by access key id; and the region that it was signed for.
+
+    That region is one of `regions`, or empty: a V1 signature does not name one.
 
     Raises:
-        RefusedError: It is not signed, not signed by these, not for this region, or not now.
+        RefusedError: It is not signed, not signed by these, not for these regions, or not now.
     """
-    claim = _claim(request, region, now)
+    claim = _claim(request, regions, now)
     account = accounts.get(claim.access_key_id)
     if account is None:
         raise refusals.invalid_access_key(claim.access_key_id)
-    if not _same(account.security_token, claim.token):
+    if account.disabled:
+        raise refusals.disabled_access_key(claim.access_key_id)
+    if not _same(account.credentials.security_token, claim.token):
         raise refusals.invalid_security_token()
-    if not _same(claim.signature(account.access_key_secret), claim.provided):
+    if not _same(claim.signature(account.credentials.access_key_secret), claim.provided):
         raise refusals.signature_does_not_match(claim.access_key_id, claim.provided, claim.string_to_sign)
-    return account
+    if account.expires is not None and now >= account.expires:
+        raise refusals.security_token_expired()
+    return account, claim.region
 
 
 def _same(expected: str, provided: str) -> bool:
@@ -63,17 +72,17 @@ def _same(expected: str, provided: str) -> bool:
     return hmac.compare_digest(expected.encode(), provided.encode())
 
 
-def _claim(request: Request, region: str, now: datetime) -> _Claim:
+def _claim(request: Request, regions: Sequence[str], now: datetime) -> _Claim:
     headers, query = dict(request.headers), dict(request.query)
     authorization = headers.get("authorization", "")
     if authorization.startswith(f"{V4} "):
-        return _v4_header(request, authorization.removeprefix(f"{V4} "), region, now)
+        return _v4_header(request, authorization.removeprefix(f"{V4} "), regions, now)
     if authorization.startswith("OSS "):
         return _v1_header(request, authorization.removeprefix("OSS "), now)
     if authorization:
         raise refusals.invalid_argument("Authorization", "", "The authorization type is not supported.")
     if "x-oss-signature" in query or "x-oss-signature-version" in query:
-        return _v4_query(request, region, now)
+        return _v4_query(request, regions, now)
     if "Signature" in query or "OSSAccessKeyId" in query:
         return _v1_query(request, now)
     raise refusals.access_denied("You have no right to access this object because of bucket acl.", "0003-00000001")
@@ -112,7 +121,7 @@ def _v1_claim(request: Request, access_key_id: str, provided: str, token: str, d
     )
 
 
-def _v4_header(request: Request, text: str, region: str, now: datetime) -> _Claim:
+def _v4_header(request: Request, text: str, regions: Sequence[str], now: datetime) -> _Claim:
     # SDKs differ: with a blank after the comma or without, the signature before the additional headers or after.
     fields = {name: value for name, _, value in (part.strip().partition("=") for part in text.split(","))}
     headers = dict(request.headers)
@@ -120,17 +129,17 @@ def _v4_header(request: Request, text: str, region: str, now: datetime) -> _Clai
     _check_skew(_v4_time(date), now)
     if headers.get("x-oss-content-sha256") != UNSIGNED:
         raise refusals.invalid_argument("x-oss-content-sha256", "", f"x-oss-content-sha256 must be {UNSIGNED}.")
-    signer = _v4_signer(fields.get("Credential", ""), date, region)
+    signer = _v4_signer(fields.get("Credential", ""), date, regions)
     additional = _additional(fields.get("AdditionalHeaders"))
     token = headers.get("x-oss-security-token", "")
     return _v4_claim(request, signer, fields.get("Signature", ""), token, additional)
 
 
-def _v4_query(request: Request, region: str, now: datetime) -> _Claim:
+def _v4_query(request: Request, regions: Sequence[str], now: datetime) -> _Claim:
     query = dict(request.query)
     date = query.get("x-oss-date", "")
     _check_validity(_v4_time(date), query.get("x-oss-expires", ""), now)
-    signer = _v4_signer(query.get("x-oss-credential", ""), date, region)
+    signer = _v4_signer(query.get("x-oss-credential", ""), date, regions)
     additional = _additional(query.get("x-oss-additional-headers"))
     token = query.get("x-oss-security-token", "")
     unsigned = _without(request, "x-oss-signature")
@@ -152,18 +161,19 @@ def _v4_claim(request: Request, signer: _V4Signer, provided: str, token: str, ad
         token,
         v4_string_to_sign(request, **scope, additional_headers=additional),
         lambda secret: v4_signature(request, secret, **scope, additional_headers=additional),
+        signer.region,
     )
 
 
-def _v4_signer(credential: str, date: str, region: str) -> _V4Signer:
+def _v4_signer(credential: str, date: str, regions: Sequence[str]) -> _V4Signer:
     match = _CREDENTIAL.fullmatch(credential)
     if match is None or match[2] != date[:8]:
-        message = f"The credential must be ID/{date[:8]}/{region}/oss/aliyun_v4_request."
+        message = f"The credential must be ID/{date[:8]}/{regions[0]}/oss/aliyun_v4_request."
         raise refusals.invalid_argument("Credential", credential, message)
-    if match[3] != region:
-        message = f"The signing region {match[3]} is not the region of the bucket, {region}."
+    if match[3] not in regions:
+        message = f"The signing region {match[3]} is not the region of the bucket, {' or '.join(regions)}."
         raise refusals.invalid_argument("Credential", credential, message, "0002-00000228")
-    return _V4Signer(match[1], date, region)
+    return _V4Signer(match[1], date, match[3])
 
 
 def _additional(names: str | None) -> tuple[str, ...]:

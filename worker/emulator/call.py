@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from worker.emulator import refusals
-from worker.emulator.store import Clock, Content, Store
+from worker.emulator.access.identity import Identity
+from worker.emulator.store import Bucket, Clock, Content, Store
 from worker.oss.request import Request
 
 P = ParamSpec("P")
@@ -16,17 +17,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What all operations share. `pictures` runs picture work, which releases the interpreter, off the event loop."""
+    """What all operations share. `pictures` runs picture work, which releases the interpreter, off the event loop.
+
+    The first of `regions` is the one of this server, where a bucket is that nobody put elsewhere.
+    """
 
     store: Store
-    region: str
+    regions: tuple[str, ...]
     clock: Clock
     pictures: Executor
 
-    @property
-    def location(self) -> str:
-        """The region as buckets name it: `oss-cn-hangzhou`."""
-        return f"oss-{self.region}"
+    def region_of(self, bucket: Bucket | None) -> str:
+        """The region of a bucket; of one that is not there, that of this server."""
+        return (bucket.region if bucket else "") or self.regions[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Call:
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
     service: Service
+    identity: Identity
 
     @property
     def store(self) -> Store:
@@ -53,10 +57,12 @@ class Call:
                 raise refusals.too_large(limit)
         return bytes(body)
 
-    async def need_bucket(self, name: str) -> None:
-        """Refuse unless the bucket exists."""
-        if await blocking(self.store.bucket, name) is None:
+    async def need_bucket(self, name: str) -> Bucket:
+        """The bucket, refused unless it exists."""
+        bucket = await blocking(self.store.bucket, name)
+        if bucket is None:
             raise refusals.no_such_bucket(name)
+        return bucket
 
     async def draw(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run picture work in its own bounded pool of threads."""

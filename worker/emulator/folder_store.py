@@ -1,23 +1,25 @@
 """A store on disk: buckets are folders, objects plain files; a person can drop pictures in and look at results.
 
 What cannot be a path lies in `{bucket}/.oss/objects/`, and what a file system cannot hold (headers, checksums) in
-`{bucket}/.oss/headers/`. Objects are written beside and renamed: a kill leaves the old object or the new one.
+`{bucket}/.oss/headers/`. All is written in `{bucket}/.oss/uploads/` and renamed: a kill leaves the old or the new.
 """
 
 import heapq
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import dropwhile, groupby, takewhile
 from pathlib import Path
+from uuid import uuid4
 
+from worker.emulator.drafts import Draft, drop_abandoned
 from worker.emulator.folder_listing import Directories, walk
 from worker.emulator.layout import RESERVED, plain_segments, stowed_name
+from worker.emulator.notes import read_note, read_style, read_styles
 from worker.emulator.sidecar import Fingerprint, Sidecars
-from worker.emulator.store import Bucket, Content, Digest, Digesting, StoredObject
+from worker.emulator.store import Bucket, Content, Digest, Digesting, ObjectExistsError, StoredObject, StoredStyle
 from worker.oss.names import bucket_problem, key_problem
 
 
@@ -31,6 +33,8 @@ class FolderStore:
         self._directories = Directories()
         self._sidecars = Sidecars()
         self._folds = _folds_names(self.root)
+        for bucket in self.buckets():
+            drop_abandoned(self._folder(bucket.name) / RESERVED / "uploads")
 
     def buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
@@ -43,12 +47,16 @@ class FolderStore:
         with suppress(OSError):
             status = self._folder(name).lstat()
             if not bucket_problem(name) and stat.S_ISDIR(status.st_mode):
-                return Bucket(name, status.st_ctime)
+                region = read_note(self._folder(name) / RESERVED / "region")
+                return Bucket(name, status.st_ctime, region[0] if region else "")
         return None
 
-    def make_bucket(self, name: str) -> None:
-        """Make the bucket if it is not there."""
-        self._folder(name).mkdir(exist_ok=True)
+    def make_bucket(self, name: str, region: str = "") -> None:
+        """Make the bucket if it is not there; it stays in the region it was made in."""
+        with suppress(FileExistsError):
+            self._folder(name).mkdir()
+            if region:
+                self._write(name, self._folder(name) / RESERVED / "region", region.encode())
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""
@@ -74,7 +82,7 @@ class FolderStore:
 
     def upload(self, bucket: str, key: str) -> "_FolderUpload":
         """Begin to write an object."""
-        return _FolderUpload(self, bucket, key, self._own(bucket, "uploads") / secrets.token_hex(16))
+        return _FolderUpload(self, bucket, key, self._draft(bucket))
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object if it is there."""
@@ -99,35 +107,56 @@ class FolderStore:
             if key_problem(key) is None:
                 yield key
 
-    def style(self, bucket: str, name: str) -> str | None:
-        """The process that a style stands for, None where it does not exist."""
-        path = self._own(bucket, "styles") / name
-        try:
-            return None if path.is_symlink() else path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
+    def style(self, bucket: str, name: str) -> StoredStyle | None:
+        """The style, None where it does not exist."""
+        return read_style(self._own(bucket, "styles"), name)
+
+    def styles(self, bucket: str) -> Sequence[StoredStyle]:
+        """All styles, by name."""
+        return read_styles(self._own(bucket, "styles"))
 
     def put_style(self, bucket: str, name: str, content: str) -> None:
-        """Define a style."""
-        _write_beside(self._own(bucket, "styles") / name, content.encode())
+        """Define a style, or define it anew."""
+        self._write(bucket, self._own(bucket, "styles") / name, content.encode())
 
-    def commit(self, bucket: str, key: str, path: Path, digest: Digest, headers: Mapping[str, str]) -> StoredObject:
-        """Make a file of this store, written beside, the object of a key."""
-        status = path.lstat()
+    def delete_style(self, bucket: str, name: str) -> None:
+        """Remove the style if it is there."""
+        (self._own(bucket, "styles") / name).unlink(missing_ok=True)
+
+    def commit(self, upload: "_FolderUpload", headers: Mapping[str, str], *, overwrite: bool) -> StoredObject:
+        """Make a finished upload the object of its key."""
+        bucket, key, status, digest = upload.bucket, upload.key, upload.draft.status(), upload.digest()
         with self._lock:
+            current = self._find(bucket, key)
+            if current is not None and not overwrite:
+                raise ObjectExistsError
+            sidecar = self._sidecar(bucket, key)
+            before = None if current is None else Fingerprint.of(current.lstat())
             # Before the rename, which keeps the fingerprint: then the object is never seen without its headers.
-            self._sidecars.write(self._sidecar(bucket, key), Fingerprint.of(status), digest, headers)
+            known = digest, dict(headers)
+            self._write(bucket, sidecar, self._sidecars.written(sidecar, Fingerprint.of(status), known, before))
             try:
-                path.replace(self._plain_place(bucket, key))
+                upload.draft.publish(self._plain_place(bucket, key))
                 self._unstow(bucket, key)
             except _ObstructedError:
                 place = self._stowed(bucket, key)
-                _write_beside(place.with_suffix(".key"), key.encode())
-                path.replace(place)
+                self._write(bucket, place.with_suffix(".key"), key.encode())
+                upload.draft.publish(place)
         return StoredObject(key, status.st_size, status.st_mtime, digest, dict(headers))
 
     def _folder(self, bucket: str) -> Path:
         return self.root / bucket
+
+    def _draft(self, bucket: str) -> Draft:
+        return Draft(self._own(bucket, "uploads"))
+
+    def _write(self, bucket: str, path: Path, content: bytes) -> None:
+        draft = self._draft(bucket)
+        try:
+            draft.write(content)
+            draft.publish(path)
+        finally:
+            draft.discard()
 
     def _own(self, bucket: str, name: str) -> Path:
         path = self._folder(bucket)
@@ -213,28 +242,25 @@ class _ObstructedError(Exception):
 
 
 class _FolderUpload:
-    def __init__(self, store: FolderStore, bucket: str, key: str, path: Path) -> None:
+    def __init__(self, store: FolderStore, bucket: str, key: str, draft: Draft) -> None:
         self._store = store
-        self._bucket = bucket
-        self._key = key
-        self._path = path
-        self._file = path.open("xb")
         self._digesting = Digesting()
+        self.bucket = bucket
+        self.key = key
+        self.draft = draft
 
     def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+        self.draft.write(chunk)
         self._digesting.update(chunk)
 
     def digest(self) -> Digest:
         return self._digesting.digest()
 
-    def commit(self, headers: Mapping[str, str]) -> StoredObject:
-        self._file.close()
-        return self._store.commit(self._bucket, self._key, self._path, self.digest(), headers)
+    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
+        return self._store.commit(self, headers, overwrite=overwrite)
 
     def discard(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.draft.discard()
 
 
 def _mode(path: Path) -> int | None:
@@ -245,15 +271,9 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _write_beside(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    beside.write_bytes(content)
-    beside.replace(path)
-
-
 def _folds_names(root: Path) -> bool:
     """Whether this disk takes two spellings of a name for one: upper and lower case, or two forms of an accent."""
-    name = f"{RESERVED}-probe-{secrets.token_hex(8)}-\u00e9"
+    name = f"{RESERVED}-probe-{uuid4().hex}-\u00e9"
     probe = root / name
     probe.touch()
     try:

@@ -1,10 +1,12 @@
 """Where the folder store puts an object: the rules from key to path."""
 
 import hashlib
+import re
 import unicodedata
 
 RESERVED = ".oss"  # names that begin so belong to the store itself
 MAX_SEGMENT_BYTES = 200  # file systems take 255; the store leaves room
+_STYLE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
 
 
 def plain_segments(key: str) -> tuple[str, ...] | None:
@@ -25,6 +27,11 @@ def is_plain(segment: str) -> bool:
         and not segment.startswith(RESERVED)
         and not any(letter in "\\:" or unicodedata.category(letter) == "Cc" for letter in segment)
     )
+
+
+def is_style_name(name: str) -> bool:
+    """Whether a style can have this name: OSS, "Image styles". Two of them would be no file names."""
+    return _STYLE_NAME.fullmatch(name) is not None and name not in (".", "..")
 
 
 def stowed_name(key: str) -> str:

@@ -8,14 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from worker.emulator.store import Bucket, Clock, Content, Digest, Digesting, StoredObject
+from worker.emulator.store import (
+    Bucket,
+    Clock,
+    Content,
+    Digest,
+    Digesting,
+    ObjectExistsError,
+    StoredObject,
+    StoredStyle,
+)
 
 
 @dataclass(slots=True)
 class _Shelf:
     bucket: Bucket
     objects: dict[str, tuple[StoredObject, bytes]] = field(default_factory=dict)
-    styles: dict[str, str] = field(default_factory=dict)
+    styles: dict[str, StoredStyle] = field(default_factory=dict)
     # Replaced, never changed, so that a listing under way keeps its own; None where keys came or went since.
     ordered: list[bytes] | None = None
 
@@ -37,9 +46,9 @@ class MemoryStore:
         shelf = self._shelves.get(name)
         return shelf.bucket if shelf else None
 
-    def make_bucket(self, name: str) -> None:
-        """Make the bucket if it is not there."""
-        self._shelves.setdefault(name, _Shelf(Bucket(name, self._clock())))
+    def make_bucket(self, name: str, region: str = "") -> None:
+        """Make the bucket if it is not there; it stays in the region it was made in."""
+        self._shelves.setdefault(name, _Shelf(Bucket(name, self._clock(), region)))
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""
@@ -74,22 +83,33 @@ class MemoryStore:
         following = (ordered[index] for index in range(begin, len(ordered)))
         return (key.decode() for key in takewhile(lambda key: key.startswith(first), following))
 
-    def style(self, bucket: str, name: str) -> str | None:
-        """The process that a style stands for, None where it does not exist."""
+    def style(self, bucket: str, name: str) -> StoredStyle | None:
+        """The style, None where it does not exist."""
         return self._shelves[bucket].styles.get(name)
 
-    def put_style(self, bucket: str, name: str, content: str) -> None:
-        """Define a style."""
-        self._shelves[bucket].styles[name] = content
+    def styles(self, bucket: str) -> Sequence[StoredStyle]:
+        """All styles, by name."""
+        with self._lock:
+            return sorted(self._shelves[bucket].styles.values(), key=lambda style: style.name)
 
-    def _keep(self, bucket: str, key: str, body: bytes, digest: Digest, headers: Mapping[str, str]) -> StoredObject:
-        stored = StoredObject(key, len(body), self._clock(), digest, dict(headers))
+    def put_style(self, bucket: str, name: str, content: str) -> None:
+        """Define a style, or define it anew."""
+        with self._lock:
+            self._shelves[bucket].styles[name] = StoredStyle(name, content, self._clock())
+
+    def delete_style(self, bucket: str, name: str) -> None:
+        """Remove the style if it is there."""
+        with self._lock:
+            self._shelves[bucket].styles.pop(name, None)
+
+    def _keep(self, bucket: str, stored: StoredObject, body: bytes, *, overwrite: bool) -> None:
         with self._lock:
             shelf = self._shelves[bucket]
-            if key not in shelf.objects:
+            if stored.key not in shelf.objects:
                 shelf.ordered = None
-            shelf.objects[key] = stored, body
-        return stored
+            elif not overwrite:
+                raise ObjectExistsError
+            shelf.objects[stored.key] = stored, body
 
 
 class _MemoryUpload:
@@ -107,10 +127,11 @@ class _MemoryUpload:
     def digest(self) -> Digest:
         return self._digesting.digest()
 
-    def commit(self, headers: Mapping[str, str]) -> StoredObject:
-        return self._store._keep(  # noqa: SLF001 - an upload is a part of its store
-            self._bucket, self._key, bytes(self._body), self.digest(), headers
-        )
+    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
+        now = self._store._clock()  # noqa: SLF001 - an upload is a part of its store
+        stored = StoredObject(self._key, len(self._body), now, self.digest(), dict(headers))
+        self._store._keep(self._bucket, stored, bytes(self._body), overwrite=overwrite)  # noqa: SLF001 - likewise
+        return stored
 
     def discard(self) -> None:
         self._body.clear()

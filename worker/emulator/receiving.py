@@ -1,8 +1,12 @@
 """From received bytes to a request: nothing may have decoded or normalised them before, for they were signed."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from worker.emulator import refusals
 from worker.oss.endpoint import is_path_style_host
@@ -36,7 +40,10 @@ def _address(host: str, path: str, cnames: Mapping[str, str]) -> tuple[str, str]
         if path != "/":
             raise refusals.path_style_forbidden()
         return "", ""
-    return host.partition(".")[0], path[1:]
+    bucket = host.partition(".")[0]
+    if not bucket:
+        raise refusals.invalid_bucket_name(bucket)
+    return bucket, path[1:]
 
 
 def _origin_form(target: str) -> str:
@@ -87,3 +94,22 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+async def body_of(http: web.BaseRequest, idle_s: float) -> AsyncIterator[bytes]:
+    """The body as it comes. A client that waits to be asked for it is asked; one that stops sending is refused."""
+    if http.headers.get("Expect", "").lower() == "100-continue":
+        await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        http.writer.output_size = 0  # nothing of the answer itself is sent yet
+    chunks = aiter(http.content.iter_any())
+    while True:
+        try:
+            async with asyncio.timeout(idle_s):
+                chunk = await anext(chunks, b"")
+        except TimeoutError:
+            raise refusals.request_timeout() from None
+        except (HttpProcessingError, web.RequestPayloadError) as error:
+            raise refusals.incomplete_body() from error
+        if not chunk:
+            return
+        yield chunk

@@ -3,20 +3,22 @@
 Sources: OSS, "Error responses" and the pages of each HTTP status; recorded answers of the service.
 """
 
-from worker.emulator.xml import document, leaf, printable
+from worker.emulator.xml import branch, document, leaf, printable
 from worker.oss.refusal import Refusal, RefusedError
 
 
 class DetailedRefusalError(RefusedError):
-    """A refusal with further elements in its body (`details`) and further headers."""
+    """A refusal with further elements in its body (`details`, and `more` already written) and further headers."""
 
     def __init__(
         self,
         refusal: Refusal,
         details: tuple[tuple[str, str], ...] = (),
         headers: tuple[tuple[str, str], ...] = (),
+        more: tuple[str, ...] = (),
     ) -> None:
         super().__init__(refusal)
+        self.more = more
         self.details = details
         self.headers = headers
 
@@ -24,13 +26,14 @@ class DetailedRefusalError(RefusedError):
 def error_document(error: RefusedError, *, request_id: str, host: str) -> bytes:
     """The body of an error answer. The order of its elements is the recorded one."""
     refusal = error.refusal
-    details = error.details if isinstance(error, DetailedRefusalError) else ()
+    details, more = (error.details, error.more) if isinstance(error, DetailedRefusalError) else ((), ())
     nodes = [
         leaf("Code", refusal.code),
         leaf("Message", printable(refusal.message)),
         leaf("RequestId", request_id),
         leaf("HostId", printable(host)),
         *(leaf(name, printable(text)) for name, text in details),
+        *more,
     ]
     if refusal.ec:
         nodes += [
@@ -101,6 +104,34 @@ def too_large(limit: int) -> RefusedError:
     return _refuse(400, "EntityTooLarge", message, MaxSizeAllowed=str(limit))
 
 
+def file_already_exists(key: str) -> RefusedError:
+    """There is an object under the key, and `x-oss-forbid-overwrite` asks for it to be left."""
+    message = "The object you specified already exists and can not be overwritten."
+    return _refuse(409, "FileAlreadyExists", message, "0026-00000002", Key=key)
+
+
+def malformed_xml() -> RefusedError:
+    """The body is not the document that the operation needs."""
+    message = "The XML you provided was not well-formed or did not validate against our published schema."
+    return _refuse(400, "MalformedXML", message, "0015-00000231")
+
+
+def too_many_styles(limit: int) -> RefusedError:
+    """The bucket has as many styles as it may. Code and message are a guess; the limit is documented."""
+    return _refuse(400, "InvalidArgument", f"A bucket has at most {limit} styles.")
+
+
+def request_timeout() -> RefusedError:
+    """The client has stopped sending before the end of its body."""
+    message = "Your socket connection to the server was not read from or written to within the timeout period."
+    return _refuse(400, "RequestTimeout", message)
+
+
+def malformed_request() -> RefusedError:
+    """What came in is no HTTP request, or its line or headers are too long."""
+    return _refuse(400, "InvalidRequest", "The request is no HTTP request, or its line or headers are too long.")
+
+
 def incomplete_body() -> RefusedError:
     """The connection or the encoding of the body broke off."""
     return _refuse(400, "IncompleteBody", "The request body is incomplete.")
@@ -132,6 +163,77 @@ def path_style_forbidden() -> RefusedError:
 def access_denied(message: str, ec: str = "", **details: str) -> RefusedError:
     """This request may not be made."""
     return _refuse(403, "AccessDenied", message, ec, **details)
+
+
+def not_permitted(action: str, *, on_object: bool, explicit: bool) -> RefusedError:
+    """No policy allows the action (or, `explicit`, one denies it).
+
+    Sources: pages of the error codes 0003-00000001, -201 and -202.
+    """
+    if explicit:
+        message, ec = "Access denied by bucket policy.", "0003-00000201"
+    elif action == "oss:PutBucket":
+        message, ec = "You have no right to access this bucket.", "0003-00000202"
+    elif on_object:
+        message, ec = "You have no right to access this object because of bucket acl.", "0003-00000001"
+    else:
+        message, ec = "The bucket you access does not belong to you.", "0003-00000001"
+    error = _refuse(403, "AccessDenied", message, ec)
+    detail = (
+        leaf("PolicyType", "AccountLevelIdentityBasedPolicy"),
+        leaf("NoPermissionType", "ExplicitDeny" if explicit else "ImplicitDeny"),
+        leaf("AuthAction", action),
+    )
+    error.more = (branch("AccessDeniedDetail", *detail),)
+    return error
+
+
+def elsewhere(bucket: str, region: str) -> RefusedError:
+    """The bucket is in another region than the endpoint that was asked. The EC is not known."""
+    message = (
+        "The bucket you are attempting to access must be addressed using the specified endpoint. "
+        "Please send all future requests to this endpoint."
+    )
+    return _refuse(403, "AccessDenied", message, Bucket=bucket, Endpoint=f"oss-{region}.aliyuncs.com")
+
+
+def target_elsewhere() -> RefusedError:
+    """The target of `sys/saveas` is in another region than its source.
+
+    A guess: this is the documented refusal of CopyObject. Of saveas older pages say 400, without Code.
+    """
+    return _refuse(403, "AccessDenied", "Target object does not reside in the same data center as source object.")
+
+
+def bucket_already_exists(bucket: str) -> RefusedError:
+    """The bucket is there, in another region."""
+    message = "The requested bucket name is not available. Please select a different name and try again."
+    return _refuse(409, "BucketAlreadyExists", message, BucketName=bucket)
+
+
+def invalid_location(location: str) -> RefusedError:
+    """There is no such region here."""
+    message = "The specified location-constraint is not valid."
+    return _refuse(400, "InvalidLocationConstraint", message, LocationConstraint=location)
+
+
+def disabled_access_key(access_key_id: str) -> RefusedError:
+    """The access key is there, but disabled."""
+    message = "The OSS Access Key Id you provided is disabled."
+    return _refuse(403, "InvalidAccessKeyId", message, OSSAccessKeyId=access_key_id)
+
+
+def limited(http: int, code: str, message: str, ec: str = "", retry_after: str = "") -> RefusedError:
+    """The service has no room for this request now; or whatever a rule of faults wants to be said."""
+    error = _refuse(http, code, message, ec)
+    if retry_after:
+        error.headers = (("Retry-After", retry_after),)
+    return error
+
+
+def security_token_expired() -> RefusedError:
+    """The security token was good once."""
+    return _refuse(403, "SecurityTokenExpired", "The security token you provided has expired.")
 
 
 def invalid_access_key(access_key_id: str) -> RefusedError:

@@ -53,6 +53,8 @@ def operation_of(request: Request) -> str:
 
 
 def _bucket_operation(request: Request, verb: str, names: set[str]) -> str:
+    if request.method == "GET" and "style" in names and "styleName" not in names:
+        return "ListStyle"
     for name, noun in _BUCKET.items():
         if name in names:
             return verb + noun

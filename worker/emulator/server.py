@@ -1,27 +1,34 @@
 """The local OSS as a server: requests come in raw, go through the steps below, and every answer is OSS's."""
 
-import base64
+import asyncio
 import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from worker.emulator import refusals
+from worker.emulator.access.accounts import Access, Account
+from worker.emulator.access.identity import Identity
 from worker.emulator.authentication import authenticate
-from worker.emulator.call import Answer, Call, Part, Service, blocking
+from worker.emulator.call import Answer, Call, Service, blocking
+from worker.emulator.faults.applying import Injector, manner_of
+from worker.emulator.faults.deciding import Decision, Faults
+from worker.emulator.listening import Listener
 from worker.emulator.operations import OPERATIONS
-from worker.emulator.receiving import receive
+from worker.emulator.receiving import body_of, receive
+from worker.emulator.regions import check_region, make_buckets, region_of_host
 from worker.emulator.routing import operation_of
-from worker.emulator.store import CHUNK, Clock, Store
+from worker.emulator.sending import WHOLE, Manner, refused, send
+from worker.emulator.store import Clock, Store
 from worker.oss.names import bucket_problem, key_problem
 from worker.oss.refusal import RefusedError
 from worker.oss.request import Request
@@ -29,40 +36,53 @@ from worker.oss.signing import Credentials
 
 Observer = Callable[[str, Request], None]  # operation and request, without its body; called before anything is judged
 
+_OWNER = Identity(Account(Credentials("", "")))
+
 _logger = logging.getLogger(__name__)
 
 
 class LocalOSS:
-    """A server for one store and one region; an async context manager whose `url` is its endpoint.
+    """A server for one store; an async context manager whose `url` is its endpoint.
 
-    `credentials` are the access keys that may do everything; with `auth=False` nobody is asked. `cnames` maps custom
-    hosts to buckets. `on_request` sees every request that could be read.
+    `credentials` are the access keys that may do everything, `access` says what others may, and which buckets are in
+    which region; with `auth=False` nobody is asked. `faults` says what goes wrong on purpose. `cnames` maps custom
+    hosts to buckets. `on_request` sees every request that could be read. A client that sends nothing for `idle_s` is
+    refused or cut off.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of its own, by keyword
         self,
         store: Store,
         credentials: Iterable[Credentials] = (),
         *,
         region: str = "cn-hangzhou",
+        access: Access | None = None,
         auth: bool = True,
+        faults: Faults | None = None,
+        idle_s: float = 60,
         clock: Clock = time.time,
         cnames: Mapping[str, str] | None = None,
         on_request: Observer | None = None,
     ) -> None:
         self.url = ""
-        self._accounts = {account.access_key_id: account for account in credentials}
+        self._access = access or Access()
+        accounts = (*self._access.accounts, *map(Account, credentials))
+        self._accounts = {account.credentials.access_key_id: account for account in accounts}
         self._auth = auth
+        self._idle_s = idle_s
+        self._injector = Injector(faults or Faults(), store)
         self._cnames = dict(cnames or {})
         self._on_request = on_request
         self._pictures = ThreadPoolExecutor(os.cpu_count() or 1, "picture")
-        self._service = Service(store, region, clock, self._pictures)
+        regions = tuple(dict.fromkeys((region, *self._access.buckets.values())))
+        self._service = Service(store, regions, clock, self._pictures)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; port 0 means any. Returns the endpoint, such as `http://127.0.0.1:8080`."""
+        await blocking(make_buckets, self._service.store, self._access.buckets, self._service.regions[0])
         # The low-level server: the router would normalise keys such as `a/../b` before they could be verified.
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), handle_signals=False)
+        self._runner = web.ServerRunner(Listener(self._handle, self._idle_s), handle_signals=False)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         bound = self._runner.addresses[0]
@@ -71,6 +91,7 @@ class LocalOSS:
 
     async def stop(self) -> None:
         """Stop listening, let requests under way end, and free all threads."""
+        self._injector.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         await blocking(self._pictures.shutdown, cancel_futures=True)
@@ -85,57 +106,87 @@ class LocalOSS:
         await self.stop()
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
-        request_id = secrets.token_hex(12).upper()
-        host = http.headers.get("Host", "")
-        began = time.perf_counter()
+        exchange = _Exchange(http, secrets.token_hex(12).upper(), time.perf_counter())
         try:
-            answer = await self._answer(http)
+            request = receive(http.method, http.raw_path, http.raw_headers, self._cnames)
         except RefusedError as error:
-            answer = _refused(error, http.method, request_id, host)
-        except ConnectionError:
-            raise  # the client has gone: there is nobody to answer
-        except Exception:
-            _logger.exception("request %s failed: %s %r", request_id, http.method, http.raw_path.partition("?")[0])
-            answer = _refused(refusals.internal_error(), http.method, request_id, host)
-        return await self._send(http, answer, request_id, time.perf_counter() - began)
-
-    async def _answer(self, http: web.BaseRequest) -> Answer:
-        request = receive(http.method, http.raw_path, http.raw_headers, self._cnames)
+            return await self._send(exchange, exchange.refused(error), WHOLE)
         operation = operation_of(request)
         if self._on_request is not None:
             self._on_request(operation, request)
-        if self._auth:
-            now = datetime.fromtimestamp(self._service.clock(), UTC)
-            authenticate(request, self._accounts, region=self._service.region, now=now)
+        decision = await self._injector.begin(operation, request)
+        try:
+            answer = await self._answer(exchange, operation, request, decision)
+            return await self._send(exchange, answer, manner_of(decision), decision.skew_s)
+        finally:
+            self._injector.end(decision)
+
+    async def _answer(self, exchange: "_Exchange", operation: str, request: Request, decision: Decision) -> Answer:
+        try:
+            await self._injector.before(decision, exchange.http)
+            answer = self._injector.instead(decision) or await self._perform(exchange, operation, request, decision)
+            return await self._injector.after(decision, exchange.http, answer)
+        except RefusedError as error:
+            return exchange.refused(error)
+        except (ConnectionError, asyncio.CancelledError):
+            raise  # the client has gone: there is nobody to answer
+        except Exception:
+            path = exchange.http.raw_path.partition("?")[0]
+            _logger.exception("request %s failed: %s %r", exchange.request_id, request.method, path)
+            return exchange.refused(refusals.internal_error())
+
+    async def _perform(self, exchange: "_Exchange", operation: str, request: Request, decision: Decision) -> Answer:
+        identity = self._identify(request, decision.skew_s)
         _check_names(request)
         if operation not in OPERATIONS:
             raise refusals.not_implemented(operation)
-        call = Call(request, dict(request.query), dict(request.headers), _body(http), self._service)
+        identity.permit_operation(operation, request, await self._locate(request, identity))
+        body = body_of(exchange.http, self._idle_s)
+        call = Call(request, dict(request.query), dict(request.headers), body, self._service, identity)
         return await OPERATIONS[operation](call)
 
+    def _identify(self, request: Request, skew_s: float) -> Identity:
+        if not self._auth:
+            return _OWNER
+        now = datetime.fromtimestamp(self._service.clock() + skew_s, UTC)
+        regions = self._service.regions
+        account, signed_for = authenticate(request, self._accounts, regions=regions, now=now)
+        return Identity(account, region_of_host(dict(request.headers).get("host", ""), regions) or signed_for)
+
+    async def _locate(self, request: Request, identity: Identity) -> str:
+        """The region of what a request is about; refused where it is not that of the endpoint."""
+        default = self._service.regions[0]
+        if not request.bucket or len(self._service.regions) == 1:
+            return default
+        bucket = await blocking(self._service.store.bucket, request.bucket)
+        if bucket is None:
+            return identity.region or default
+        check_region(bucket, identity.region, default)
+        return self._service.region_of(bucket)
+
     async def _send(
-        self, http: web.BaseRequest, answer: Answer, request_id: str, elapsed_s: float
+        self, exchange: "_Exchange", answer: Answer, manner: Manner, skew_s: float = 0
     ) -> web.StreamResponse:
-        now = self._service.clock()
-        response = web.StreamResponse(status=answer.status)
-        response.headers.update(
-            {
-                "Server": "AliyunOSS",
-                "Date": formatdate(now, usegmt=True),
-                "x-oss-request-id": request_id,
-                "x-oss-server-time": str(round(elapsed_s * 1000)),
-            }
-        )
-        for name, value in answer.headers:
-            response.headers[name] = _header_text(value)
-        try:
-            await _send_body(http, response, answer)
-        except ConnectionError:
-            _logger.debug("request %s: the client has gone", request_id)
-        finally:
-            if isinstance(answer.body, Part):
-                await blocking(answer.body.content.file.close)
-        return response
+        headers = {
+            "Server": "AliyunOSS",
+            "Date": formatdate(self._service.clock() + skew_s, usegmt=True),
+            "x-oss-request-id": exchange.request_id,
+            "x-oss-server-time": str(round((time.perf_counter() - exchange.began_s) * 1000)),
+        }
+        return await send(exchange.http, answer, headers, manner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request of HTTP and what its answer is told by."""
+
+    http: web.BaseRequest
+    request_id: str
+    began_s: float
+
+    def refused(self, error: RefusedError) -> Answer:
+        """The answer that tells a refusal."""
+        return refused(error, self.http.method, self.request_id, self.http.headers.get("Host", ""))
 
 
 def _check_names(request: Request) -> None:
@@ -143,56 +194,3 @@ def _check_names(request: Request) -> None:
         raise refusals.invalid_bucket_name(request.bucket)
     if request.key and key_problem(request.key):
         raise refusals.invalid_object_name(request.key)
-
-
-async def _body(http: web.BaseRequest) -> AsyncIterator[bytes]:
-    """The body as it comes. A client that waits to be asked for it is asked."""
-    if http.headers.get("Expect", "").lower() == "100-continue":
-        await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        http.writer.output_size = 0  # nothing of the answer itself is sent yet
-    try:
-        async for chunk in http.content.iter_any():
-            yield chunk
-    except (HttpProcessingError, web.RequestPayloadError) as error:
-        raise refusals.incomplete_body() from error
-
-
-def _refused(error: RefusedError, method: str, request_id: str, host: str) -> Answer:
-    headers = [("Content-Type", "application/xml")]
-    if error.refusal.ec:
-        headers.append(("x-oss-ec", error.refusal.ec))
-    if isinstance(error, refusals.DetailedRefusalError):
-        headers += error.headers
-    body = refusals.error_document(error, request_id=request_id, host=host)
-    if method == "HEAD":  # it has no body to say it in
-        headers.append(("x-oss-err", base64.b64encode(body).decode()))
-        body = b""
-    return Answer(error.refusal.http, tuple(headers), body)
-
-
-async def _send_body(http: web.BaseRequest, response: web.StreamResponse, answer: Answer) -> None:
-    body = answer.body
-    size = body.size if isinstance(body, Part) else len(body)
-    if answer.status not in {204, 304}:
-        response.headers.setdefault("Content-Length", str(size))
-    await response.prepare(http)
-    if http.method != "HEAD" and answer.status not in {204, 304}:
-        if isinstance(body, Part):
-            async for chunk in _chunks(body):
-                await response.write(chunk)
-        elif body:
-            await response.write(body)
-    await response.write_eof()
-
-
-async def _chunks(part: Part) -> AsyncIterator[bytes]:
-    file, left = part.content.file, part.size
-    await blocking(file.seek, part.start)
-    while left and (chunk := await blocking(file.read, min(CHUNK, left))):
-        left -= len(chunk)
-        yield chunk
-
-
-def _header_text(value: str) -> str:
-    """A header value that cannot break out of its line."""
-    return value.replace("\r", " ").replace("\n", " ").replace("\0", " ")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -55,18 +54,16 @@ class Sidecars:
             self._remember(sidecar, fingerprint, known)
         return known
 
-    def write(self, sidecar: Path, fingerprint: Fingerprint, digest: Digest, headers: Mapping[str, str]) -> None:
-        """Keep what is known of a file. It is ignored once the file has another fingerprint."""
-        content = {
-            "file": [fingerprint.size, fingerprint.mtime_ns, fingerprint.inode],
-            "etag": digest.etag,
-            "crc64": digest.crc64,
-            "headers": dict(headers),
-        }
-        beside = sidecar.with_name(f"{sidecar.name}.{secrets.token_hex(8)}")
-        beside.write_text(json.dumps(content), "utf-8")
-        beside.replace(sidecar)
-        self._remember(sidecar, fingerprint, (digest, dict(headers)))
+    def written(self, sidecar: Path, fingerprint: Fingerprint, known: Known, current: Fingerprint | None) -> bytes:
+        """What to write into the sidecar of a file that is about to take its place; it is remembered already.
+
+        What the sidecar says of the file that is there now (`current`) is kept: a kill may come before it is replaced.
+        """
+        found = [(fingerprint, known)]
+        if current is not None and (before := _read(sidecar, current)) is not None:
+            found.append((current, before))
+        self._remember(sidecar, fingerprint, known)
+        return json.dumps({"files": [_described(*pair) for pair in found]}).encode()
 
     def _remember(self, sidecar: Path, fingerprint: Fingerprint, known: Known) -> None:
         with self._lock:
@@ -80,11 +77,21 @@ def content_type(key: str) -> str:
     return _TYPES.guess_type(f"/{key}")[0] or "application/octet-stream"
 
 
+def _described(fingerprint: Fingerprint, known: Known) -> dict[str, object]:
+    digest, headers = known
+    return {
+        "file": [fingerprint.size, fingerprint.mtime_ns, fingerprint.inode],
+        "etag": digest.etag,
+        "crc64": digest.crc64,
+        "headers": dict(headers),
+    }
+
+
 def _read(sidecar: Path, fingerprint: Fingerprint) -> Known | None:
     try:
-        content = json.loads(sidecar.read_bytes())
-        if Fingerprint(*content["file"]) != fingerprint:
-            return None
-        return Digest(content["etag"], content["crc64"]), content["headers"]
+        for content in json.loads(sidecar.read_bytes())["files"]:
+            if Fingerprint(*content["file"]) == fingerprint:
+                return Digest(content["etag"], content["crc64"]), content["headers"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # none was written, or it was damaged: all of it but the headers can be computed again
+        pass  # none was written, or it was damaged: all of it but the headers can be computed again
+    return None

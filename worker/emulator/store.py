@@ -15,10 +15,24 @@ CHUNK = 1 << 20  # bytes of an object that are held in memory at a time
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket; `created` in seconds since the epoch."""
+    """A bucket; `created` in seconds since the epoch. An empty region means that of the server."""
 
     name: str
     created: float
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStyle:
+    """A style: the process it stands for; `modified` in seconds since the epoch."""
+
+    name: str
+    content: str
+    modified: float
+
+
+class ObjectExistsError(Exception):
+    """An upload that may not overwrite found an object under its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +84,12 @@ class Upload(Protocol):
         """The checksums of what was written so far."""
         ...
 
-    def commit(self, headers: Mapping[str, str]) -> StoredObject:
-        """Make it the object of its key, in one step."""
+    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
+        """Make it the object of its key, in one step.
+
+        Raises:
+            ObjectExistsError: There is one already, and it may not be overwritten.
+        """
         ...
 
     def discard(self) -> None:
@@ -83,7 +101,7 @@ class Store(Protocol):
     """Keeps buckets, objects and styles. Methods may block and may be called from several threads.
 
     Names have been judged before: buckets by `bucket_problem`, keys by `key_problem`, styles by their own rule.
-    Methods that take a bucket, save `has_bucket` and `make_bucket`, need it to exist.
+    Methods that take a bucket, save `bucket` and `make_bucket`, need it to exist.
     """
 
     def buckets(self) -> Sequence[Bucket]:
@@ -94,8 +112,8 @@ class Store(Protocol):
         """The bucket, None where it does not exist."""
         ...
 
-    def make_bucket(self, name: str) -> None:
-        """Make the bucket if it is not there."""
+    def make_bucket(self, name: str, region: str = "") -> None:
+        """Make the bucket if it is not there; it stays in the region it was made in."""
         ...
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
@@ -118,12 +136,20 @@ class Store(Protocol):
         """Keys that begin with `prefix` and are not less than `start`, in the order of their UTF-8 bytes."""
         ...
 
-    def style(self, bucket: str, name: str) -> str | None:
-        """The process that a style stands for, None where it does not exist."""
+    def style(self, bucket: str, name: str) -> StoredStyle | None:
+        """The style, None where it does not exist."""
+        ...
+
+    def styles(self, bucket: str) -> Sequence[StoredStyle]:
+        """All styles, by name."""
         ...
 
     def put_style(self, bucket: str, name: str, content: str) -> None:
-        """Define a style."""
+        """Define a style, or define it anew."""
+        ...
+
+    def delete_style(self, bucket: str, name: str) -> None:
+        """Remove the style if it is there."""
         ...
 
 

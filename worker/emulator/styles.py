@@ -1,16 +1,17 @@
 """From a process string to the actions it stands for: styles are looked up, chains joined, and all of it judged."""
 
-import re
 from dataclasses import dataclass
 
 from worker.emulator import refusals
 from worker.emulator.images import check
+from worker.emulator.layout import is_style_name
 from worker.emulator.store import Store
 from worker.oss.process import Action, Image, Processor, SaveAs, Style, parse
 from worker.oss.refusal import RefusedError
 
 MAX_PIPES = 5
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
+MAX_STYLES = 50  # of a bucket: OSS, "Image styles"
+_FORBIDDEN = frozenset(";()'*? \t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ def _actions(processor: Processor, store: Store, bucket: str) -> tuple[Action, .
 
 
 def _style_actions(name: str, store: Store, bucket: str) -> tuple[Action, ...]:
-    if not _NAME.fullmatch(name):
-        message = f"The value: {name} of parameter: stylename is invalid."
-        raise refusals.invalid_argument("stylename", name, message, "0017-00000251")
-    content = store.style(bucket, name)
-    if content is None:
+    check_style_name(name)
+    style = store.style(bucket, name)
+    if style is None:
         raise refusals.no_such_style(name)
+    return _image_actions(style.content)
+
+
+def _image_actions(content: str) -> tuple[Action, ...]:
     try:
         processors = parse(content)
     except RefusedError:
@@ -66,3 +69,20 @@ def _style_actions(name: str, store: Store, bucket: str) -> tuple[Action, ...]:
     if not images or len(images) != len(processors):
         raise refusals.invalid_style()
     return tuple(action for image in images for action in image.actions)
+
+
+def check_style_name(name: str) -> None:
+    """Refuse what cannot be the name of a style."""
+    if not is_style_name(name):
+        message = f"The value: {name} of parameter: stylename is invalid."
+        raise refusals.invalid_argument("stylename", name, message, "0017-00000251")
+
+
+def check_style_content(content: str) -> None:
+    """Refuse what no style may hold. Values of parameters are judged when the style is used.
+
+    Source: OSS, error code 0017-00000253. That only pictures' actions may stand there is a guess.
+    """
+    if any(character in _FORBIDDEN for character in content):
+        raise refusals.invalid_style()
+    _image_actions(content)

@@ -7,6 +7,8 @@ from xml.sax.saxutils import escape  # writes only: nothing is parsed here
 # `encoding-type=url` cannot pass off another key; S3-compatible servers do the same.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
+_UNENCODABLE = re.compile("[\ud800-\udfff]")  # bytes of a header that are not UTF-8
+
 
 def leaf(name: str, text: str) -> str:
     """An element that holds a text."""
@@ -17,7 +19,7 @@ def leaf(name: str, text: str) -> str:
 
 def printable(text: str) -> str:
     """The text with a replacement character for each one that XML cannot hold."""
-    return _UNWRITABLE.sub("\ufffd", text)
+    return _UNENCODABLE.sub("\ufffd", _UNWRITABLE.sub("\ufffd", text))
 
 
 def branch(name: str, *children: str) -> str:

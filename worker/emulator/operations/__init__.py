@@ -8,6 +8,7 @@ from worker.emulator.operations.buckets import get_bucket_info, list_buckets, pu
 from worker.emulator.operations.listing import list_objects
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
+from worker.emulator.operations.styles import delete_style, get_style, list_style, put_style
 
 Operation = Callable[[Call], Awaitable[Answer]]
 
@@ -17,6 +18,10 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "PutBucket": put_bucket,
         "GetBucketInfo": get_bucket_info,
         "ListObjectsV2": list_objects,
+        "PutStyle": put_style,
+        "GetStyle": get_style,
+        "ListStyle": list_style,
+        "DeleteStyle": delete_style,
         "PutObject": put_object,
         "GetObject": get_object,
         "HeadObject": head_object,

@@ -8,7 +8,7 @@ from worker.emulator.call import Answer, Call, Part, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.operations.processing import get_processed
 from worker.emulator.sidecar import content_type
-from worker.emulator.store import CHUNK, Content, StoredObject, Upload
+from worker.emulator.store import CHUNK, Content, ObjectExistsError, StoredObject, Upload
 from worker.oss.names import key_problem
 from worker.oss.process import PARAMETER
 
@@ -20,7 +20,6 @@ _KEPT = frozenset(
 # What the service would do with the object and this server does not: refused, for ignoring it would be a lie.
 _UNSUPPORTED = {
     "x-oss-callback": "",
-    "x-oss-forbid-overwrite": "false",
     "x-oss-object-acl": "default",
     "x-oss-server-side-encryption": "",
     "x-oss-storage-class": "Standard",
@@ -37,7 +36,9 @@ async def put_object(call: Call) -> Answer:
     upload = await blocking(call.store.upload, bucket, key)
     try:
         await _receive(call, upload)
-        stored = await blocking(upload.commit, _kept_headers(call))
+        stored = await blocking(upload.commit, _kept_headers(call), overwrite=_may_overwrite(call))
+    except ObjectExistsError:
+        raise refusals.file_already_exists(key) from None
     finally:
         await blocking(upload.discard)
     return Answer(headers=(*_checksums(stored), ("Content-MD5", _content_md5(stored.digest.etag))))
@@ -65,7 +66,9 @@ async def get_object_meta(call: Call) -> Answer:
     content = await _open(call)
     await blocking(content.file.close)
     stored = content.stored
-    return Answer(headers=(*_identity(stored), ("Content-Length", str(stored.size))))
+    # Only a HEAD may tell the length of a body that it does not bring.
+    length = [("Content-Length", str(stored.size))] if call.request.method == "HEAD" else []
+    return Answer(headers=(*_identity(stored), *length))
 
 
 async def delete_object(call: Call) -> Answer:
@@ -84,6 +87,7 @@ def _check_put(call: Call) -> None:
         value = call.headers.get(name, "")
         if value and value.lower() != harmless.lower():
             raise refusals.not_implemented(f"the header {name}: {value} of PutObject")
+    _may_overwrite(call)  # a wrong value is told before the body is read
     length = call.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > MAX_OBJECT:
         raise refusals.too_large(MAX_OBJECT)
@@ -103,6 +107,14 @@ async def _receive(call: Call, upload: Upload) -> None:
     asked = call.headers.get("content-md5")
     if asked is not None and asked != _content_md5(upload.digest().etag):
         raise refusals.invalid_digest(asked)
+
+
+def _may_overwrite(call: Call) -> bool:
+    value = call.headers.get("x-oss-forbid-overwrite", "false").lower()
+    if value not in ("true", "false"):
+        message = "x-oss-forbid-overwrite must be true or false."
+        raise refusals.invalid_argument("x-oss-forbid-overwrite", value, message)
+    return value == "false"
 
 
 def _kept_headers(call: Call) -> dict[str, str]:

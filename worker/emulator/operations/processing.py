@@ -5,6 +5,7 @@ from email.utils import formatdate
 from urllib.parse import unquote_plus
 
 from worker.emulator import refusals
+from worker.emulator.access.rights import SAVE_TARGET
 from worker.emulator.call import Answer, Call, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.images import Rendered, render, source_limit
@@ -45,7 +46,7 @@ async def process_object(call: Call) -> Answer:
         _, rendered = await call.draw(_render, call.store, _source(call), recipe.actions)
         return Answer(200, (("Content-Type", rendered.content_type),), rendered.body)
     target = _target(recipe.saveas, call.request.bucket)
-    await call.need_bucket(target.bucket)
+    await _check_target(call, target)
     saved = await call.draw(_save, call.store, _source(call), recipe.actions, target)
     body = _saved_document(recipe.saveas, saved.size)
     return Answer(200, (("Content-Type", "application/json"),), body)
@@ -84,6 +85,17 @@ def _target(saveas: SaveAs, source_bucket: str) -> ObjectRef:
         # The service would expand {varname}; saving under the literal name would pretend that it did not.
         raise refusals.not_implemented("variables in the target of sys/saveas")
     return target
+
+
+async def _check_target(call: Call, target: ObjectRef) -> None:
+    source = call.service.region_of(await call.need_bucket(call.request.bucket))
+    found = await blocking(call.store.bucket, target.bucket)
+    region = call.service.region_of(found)
+    call.identity.permit(SAVE_TARGET, target.bucket, target.key, region)
+    if found is None:
+        raise refusals.no_such_bucket(target.bucket)
+    if region != source:
+        raise refusals.target_elsewhere()
 
 
 def _render(store: Store, source: ObjectRef, actions: tuple[Action, ...]) -> tuple[StoredObject, Rendered]:

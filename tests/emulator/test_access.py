@@ -1,0 +1,368 @@
+"""Who may do what, over HTTP: each permission removed in turn refuses exactly what it should, whoever asks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import alibabacloud_oss_v2 as oss
+import oss2
+import pytest
+from defusedxml import ElementTree
+
+from tests.emulator.client import Client
+from tests.emulator.pictures import jpeg
+from tests.emulator.worker_run import MANIFEST, run_worker
+from worker.emulator.access.accounts import Access, Account
+from worker.emulator.access.policy import FULL_ACCESS, Effect, Policy, Statement
+from worker.emulator.app import ServeOptions, serve
+from worker.emulator.folder_store import FolderStore
+from worker.emulator.memory_store import MemoryStore
+from worker.emulator.server import LocalOSS
+from worker.emulator.store import put
+from worker.errors import AccessError, UsageError
+from worker.oss.answer import Answer
+from worker.oss.names import ObjectRef
+from worker.oss.process import saveas
+from worker.oss.request import Request
+from worker.oss.signing import Credentials, sign_v1, sign_v4
+
+KEYS = Credentials("limited-id", "limited-secret")
+SAVE = saveas("image/resize,w_20", ObjectRef("renditions", "out/a.jpg"))
+PHOTOS, PHOTO, TARGET = "acs:oss:*:*:photos", "acs:oss:*:*:photos/*", "acs:oss:*:*:renditions/*"
+# All that any of the requests below needs: action and resource.
+RIGHTS = {
+    "list buckets": ("oss:ListBuckets", "*"),
+    "make": ("oss:PutBucket", "acs:oss:*:*:new-bucket"),
+    "info": ("oss:GetBucketInfo", "acs:oss:*:*:*"),
+    "list": ("oss:ListObjects", PHOTOS),
+    "put style": ("oss:PutStyle", PHOTOS),
+    "get style": ("oss:GetStyle", PHOTOS),
+    "list styles": ("oss:ListStyle", PHOTOS),
+    "delete style": ("oss:DeleteStyle", PHOTOS),
+    "read": ("oss:GetObject", PHOTO),
+    "write": ("oss:PutObject", PHOTO),
+    "delete": ("oss:DeleteObject", PHOTO),
+    "process": ("oss:PostProcessTask", PHOTO),
+    "save": ("oss:PutObject", TARGET),
+}
+STYLE = (("style", ""), ("styleName", "small"))
+CONTENT = b"<Style><Content>image/resize,w_20</Content></Style>"
+PROCESS = (("x-oss-process", ""),)
+# Each operation, the request for it, and which of the rights it needs.
+REQUESTS = {
+    "ListBuckets": (Request("GET"), {"list buckets"}),
+    "PutBucket": (Request("PUT", "new-bucket"), {"make"}),
+    "GetBucketInfo": (Request("GET", "photos", query=(("bucketInfo", ""),)), {"info"}),
+    "ListObjectsV2": (Request("GET", "photos", query=(("list-type", "2"),)), {"list"}),
+    "PutStyle": (Request("PUT", "photos", query=STYLE, body=CONTENT), {"put style"}),
+    "GetStyle": (Request("GET", "photos", query=STYLE), {"get style"}),
+    "ListStyle": (Request("GET", "photos", query=STYLE[:1]), {"list styles"}),
+    "DeleteStyle": (Request("DELETE", "photos", query=STYLE), {"delete style"}),
+    "PutObject": (Request("PUT", "photos", "new", body=b"new"), {"write"}),
+    "GetObject": (Request("GET", "photos", "a.jpg"), {"read"}),
+    "GetObject, processed": (Request("GET", "photos", "a.jpg", (("x-oss-process", "image/info"),)), {"read"}),
+    "HeadObject": (Request("HEAD", "photos", "a.jpg"), {"read"}),
+    "GetObjectMeta": (Request("HEAD", "photos", "a.jpg", (("objectMeta", ""),)), {"read"}),
+    "DeleteObject": (Request("DELETE", "photos", "a.jpg"), {"delete"}),
+    "ProcessObject": (
+        Request("POST", "photos", "a.jpg", PROCESS, body=b"x-oss-process=image/info"),
+        {"read", "process"},
+    ),
+    "ProcessObject, saved": (
+        Request("POST", "photos", "a.jpg", PROCESS, body=f"x-oss-process={SAVE}".encode()),
+        {"read", "process", "save"},
+    ),
+}
+
+
+def policy(rights: Iterable[tuple[str, str]], effect: Effect = Effect.ALLOW) -> Policy:
+    return Policy(tuple(Statement(effect, (action,), (where,)) for action, where in rights))
+
+
+def without(*names: str) -> Account:
+    return Account(KEYS, (policy(right for name, right in RIGHTS.items() if name not in names),))
+
+
+def filled() -> MemoryStore:
+    store = MemoryStore()
+    for bucket in ("photos", "renditions"):
+        store.make_bucket(bucket)
+    put(store, "photos", "a.jpg", jpeg(60, 40))
+    store.put_style("photos", "small", "image/resize,w_20")
+    return store
+
+
+def signer(keys: Credentials, region: str = "cn-hangzhou") -> Callable[[Request], Request]:
+    return lambda request: sign_v4(request, keys, region=region, at=datetime.now(UTC))
+
+
+@asynccontextmanager
+async def served(
+    *accounts: Account, buckets: dict[str, str] | None = None
+) -> AsyncIterator[tuple[Client, MemoryStore]]:
+    store = filled()
+    async with LocalOSS(store, access=Access(accounts, buckets or {})) as server:
+        yield Client(server.url, sign=signer(KEYS)), store
+
+
+def error_of(answer: Answer) -> dict[str, str]:
+    root = ElementTree.fromstring(answer.body)
+    return {element.tag: element.text or "" for element in root.iter()}
+
+
+@pytest.mark.parametrize("taken", ["", *RIGHTS])
+async def test_each_permission_removed_refuses_exactly_what_needs_it(taken: str) -> None:
+    for name, (request, needs) in REQUESTS.items():
+        async with served(without(taken)) as (client, store):
+            answer = await client.send(request)
+            if taken in needs:
+                assert answer.status == 403, name
+                if request.method != "HEAD":
+                    found = error_of(answer)
+                    assert (found["Code"], found["AuthAction"]) == ("AccessDenied", RIGHTS[taken][0]), name
+                    assert found["NoPermissionType"] == "ImplicitDeny"
+                assert store.stat("photos", "new") is None
+                assert store.stat("photos", "a.jpg") is not None
+                assert store.stat("renditions", "out/a.jpg") is None
+                assert store.bucket("new-bucket") is None
+            else:
+                assert answer.status in {200, 204}, name
+
+
+@pytest.mark.parametrize("denied", [name for name in RIGHTS if name not in ("list buckets", "make")])
+async def test_a_deny_wins_over_full_access(denied: str) -> None:
+    account = Account(KEYS, (FULL_ACCESS, policy([RIGHTS[denied]], Effect.DENY)))
+    for name, (request, needs) in REQUESTS.items():
+        async with served(account) as (client, _):
+            answer = await client.send(request)
+            assert (answer.status == 403) is (denied in needs), name
+            if answer.status == 403 and request.method != "HEAD":
+                found = error_of(answer)
+                assert (found["EC"], found["NoPermissionType"]) == ("0003-00000201", "ExplicitDeny")
+
+
+async def test_what_is_refused_for_lack_of_an_allow_says_so_as_documented() -> None:
+    async with served(Account(KEYS, ())) as (client, _):
+        found = error_of(await client.send(REQUESTS["GetObject"][0]))
+        assert found["Message"] == "You have no right to access this object because of bucket acl."
+        assert found["EC"] == "0003-00000001"
+        found = error_of(await client.send(REQUESTS["GetBucketInfo"][0]))
+        assert found["Message"] == "The bucket you access does not belong to you."
+        assert error_of(await client.send(REQUESTS["PutBucket"][0]))["EC"] == "0003-00000202"
+
+
+async def test_who_may_not_write_there_does_not_learn_whether_the_target_bucket_exists() -> None:
+    elsewhere = saveas("image/resize,w_20", ObjectRef("missing", "a.jpg"))
+    body = f"x-oss-process={elsewhere}".encode()
+    request = Request("POST", "photos", "a.jpg", PROCESS, body=body)
+    async with served(without()) as (client, _):
+        assert error_of(await client.send(request))["Code"] == "AccessDenied"
+    async with served(Account(KEYS)) as (client, _):
+        assert error_of(await client.send(request))["Code"] == "NoSuchBucket"
+
+
+@pytest.mark.parametrize("taken", ["", "list", "info", "read", "process", "save"])
+async def test_our_worker_meets_each_missing_permission(taken: str, tmp_path: Path) -> None:
+    async with served(without(taken)) as (client, store):
+        if taken == "list":
+            summary = (await run_worker(client.url, tmp_path, KEYS, sources="prefix: ''")).summary
+            assert (summary.exit, summary.planned, summary.enumeration) == (77, 0, "partial")
+            assert "AccessDenied" in " ".join(summary.notes)
+            return
+        ran = await run_worker(client.url, tmp_path, KEYS, sources="objects: [a.jpg]")
+    if taken in ("", "info"):
+        assert (ran.summary.exit, ran.codes()) == (0, {"a.jpg": "saved"})
+        assert ("GetBucketInfo" in " ".join(ran.summary.notes)) is (taken == "info")
+    else:
+        assert (ran.summary.exit, ran.summary.saved) == (77, 0)
+        assert set(ran.codes().values()) == {"AccessDenied"}
+        assert store.stat("renditions", "out/a.jpg") is None
+
+
+def by_oss2(url: str) -> dict[str, Callable[[], Any]]:
+    auth = oss2.AuthV4(KEYS.access_key_id, KEYS.access_key_secret)
+    bucket = oss2.Bucket(auth, url, "photos", region="cn-hangzhou")
+    return {
+        "read": lambda: bucket.get_object("a.jpg").read(),
+        "write": lambda: bucket.put_object("other", b"x"),
+        "list": bucket.list_objects_v2,
+        "process": lambda: bucket.process_object("a.jpg", SAVE),
+        "save": lambda: bucket.process_object("a.jpg", SAVE),
+        "put style": lambda: bucket.put_bucket_style("b", "image/resize,w_20"),
+        "info": bucket.get_bucket_info,
+        "delete": lambda: bucket.delete_object("gone"),
+    }
+
+
+def by_oss_v2(url: str) -> dict[str, Callable[[], Any]]:
+    config = oss.config.load_default()
+    config.credentials_provider = oss.credentials.StaticCredentialsProvider(KEYS.access_key_id, KEYS.access_key_secret)
+    config.region, config.endpoint, config.retry_max_attempts = "cn-hangzhou", url, 1
+    client = oss.Client(config)
+    process = oss.ProcessObjectRequest(bucket="photos", key="a.jpg", process=SAVE)
+    return {
+        "read": lambda: client.get_object(oss.GetObjectRequest(bucket="photos", key="a.jpg")),
+        "write": lambda: client.put_object(oss.PutObjectRequest(bucket="photos", key="other", body=b"x")),
+        "list": lambda: client.list_objects_v2(oss.ListObjectsV2Request(bucket="photos")),
+        "process": lambda: client.process_object(process),
+        "save": lambda: client.process_object(process),
+        "list styles": lambda: client.list_style(oss.ListStyleRequest(bucket="photos")),
+        "info": lambda: client.get_bucket_info(oss.GetBucketInfoRequest(bucket="photos")),
+        "delete": lambda: client.delete_object(oss.DeleteObjectRequest(bucket="photos", key="gone")),
+    }
+
+
+@pytest.mark.parametrize("calls", [by_oss2, by_oss_v2])
+async def test_the_official_sdks_meet_each_missing_permission(
+    calls: Callable[[str], dict[str, Callable[[], Any]]],
+) -> None:
+    for taken in calls("http://127.0.0.1:1"):
+        async with served(without(taken)) as (client, _):
+            for name, call in calls(client.url).items():
+                refused = await asyncio.to_thread(_code_of, call)
+                both = {"process", "save", "read"}
+                wanted = taken == name or (name in both and taken in both and name != "read")
+                assert refused == ("AccessDenied" if wanted else ""), (taken, name)
+
+
+def _code_of(call: Callable[[], Any]) -> str:
+    try:
+        call()
+    except oss2.exceptions.OssError as error:
+        return str(error.code)
+    except oss.exceptions.OperationError as error:
+        return str(error.unwrap().code)
+    return ""
+
+
+TOKEN = Credentials("temporary-id", "temporary-secret", "made-up-token")
+
+
+async def test_a_temporary_key_is_good_until_it_expires_and_only_with_its_token(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    for expires, code in ((now + timedelta(hours=1), ""), (now - timedelta(seconds=1), "SecurityTokenExpired")):
+        async with served(Account(TOKEN, expires=expires)) as (client, _):
+            for sign in (signer(TOKEN), lambda request: sign_v1(request, TOKEN, at=datetime.now(UTC))):
+                answer = await replace(client, sign=sign).send(REQUESTS["GetObject"][0])
+                assert (answer.status, error_of(answer)["Code"] if code else "") == (403 if code else 200, code)
+            for wrong in ("", "another"):
+                keys = replace(TOKEN, security_token=wrong)
+                answer = await replace(client, sign=signer(keys)).send(REQUESTS["GetObject"][0])
+                assert error_of(answer)["Code"] == "InvalidSecurityToken"
+                assert b"made-up-token" not in answer.body
+            if code:
+                with pytest.raises(AccessError, match=code):
+                    await run_worker(client.url, tmp_path, TOKEN)
+            else:
+                assert (await run_worker(client.url, tmp_path, TOKEN)).codes() == {"a.jpg": "saved"}
+
+
+async def test_a_disabled_key_is_told_so(tmp_path: Path) -> None:
+    async with served(Account(KEYS, disabled=True)) as (client, _):
+        found = error_of(await client.send(REQUESTS["GetObject"][0]))
+        assert (found["Code"], found["Message"]) == (
+            "InvalidAccessKeyId",
+            "The OSS Access Key Id you provided is disabled.",
+        )
+        with pytest.raises(AccessError, match="disabled"):
+            await run_worker(client.url, tmp_path, KEYS)
+
+
+FAR = {"far": "cn-beijing", "photos": "cn-hangzhou"}
+
+
+async def test_a_bucket_is_asked_for_at_the_endpoint_of_its_region(tmp_path: Path) -> None:
+    async with served(Account(KEYS), buckets=FAR) as (near, store):
+        far = replace(near, sign=signer(KEYS, "cn-beijing"))
+        for client, bucket, region in ((near, "far", "cn-beijing"), (far, "photos", "cn-hangzhou")):
+            found = error_of(await client.get(bucket, "", ("list-type", "2")))
+            assert (found["Code"], found["Endpoint"]) == ("AccessDenied", f"oss-{region}.aliyuncs.com")
+            assert "must be addressed using the specified endpoint" in found["Message"]
+        assert (await near.get("photos", "", ("list-type", "2"))).status == 200
+        assert (await far.get("far", "", ("list-type", "2"))).status == 200
+        info = ElementTree.fromstring((await far.get("far", "", ("bucketInfo", ""))).body)
+        assert (info.findtext("Bucket/Location"), info.findtext("Bucket/Region")) == ("oss-cn-beijing", "cn-beijing")
+        found = error_of(await replace(near, sign=signer(KEYS, "us-east-1")).get("photos"))
+        assert (found["Code"], found["EC"]) == ("InvalidArgument", "0002-00000228")
+        with pytest.raises(UsageError, match="must be addressed"):
+            await run_worker(near.url, tmp_path, KEYS, manifest=MANIFEST.replace("bucket: photos", "bucket: far"))
+        assert store.bucket("far") is not None
+
+
+async def test_the_host_tells_the_region_where_the_signature_does_not() -> None:
+    async with served(Account(KEYS), buckets=FAR) as (client, _):
+        for host, status in (
+            ("far.oss-cn-beijing", 200),
+            ("far.oss-cn-hangzhou-internal", 403),
+            ("far.localhost", 200),
+        ):
+            request = sign_v1(Request("GET", "far", query=(("list-type", "2"),)), KEYS, at=datetime.now(UTC))
+            name = host if host.endswith("localhost") else f"{host}.aliyuncs.com"
+            answer = await client.send_raw("GET", "/?list-type=2", (*request.headers, ("host", name)))
+            assert answer.status == status, host
+
+
+async def test_saveas_stays_in_its_region() -> None:
+    async with served(Account(KEYS), buckets=FAR) as (client, store):
+        answer = await client.process("photos", "a.jpg", saveas("image/resize,w_20", ObjectRef("far", "a.jpg")))
+        found = error_of(answer)
+        assert (answer.status, found["Code"]) == (403, "AccessDenied")
+        assert found["Message"] == "Target object does not reside in the same data center as source object."
+        assert store.stat("far", "a.jpg") is None
+
+
+async def test_put_bucket_makes_it_where_it_is_asked_for() -> None:
+    async with served(Account(KEYS), buckets=FAR) as (near, store):
+        far = replace(near, sign=signer(KEYS, "cn-beijing"))
+        body = b"<CreateBucketConfiguration><LocationConstraint>%b</LocationConstraint></CreateBucketConfiguration>"
+        assert (await far.call("PUT", "by-endpoint")).status == 200
+        assert (await near.send(Request("PUT", "by-body", body=body % b"oss-cn-beijing"))).status == 200
+        assert (await near.call("PUT", "near-by")).status == 200
+        found = {bucket.name: bucket.region for bucket in store.buckets()}
+        assert (found["by-endpoint"], found["by-body"], found["near-by"]) == ("cn-beijing", "cn-beijing", "")
+        answer = await near.send(Request("PUT", "other", body=body % b"oss-us-east-1"))
+        assert (answer.status, error_of(answer)["Code"]) == (400, "InvalidLocationConstraint")
+        answer = await near.send(Request("PUT", "near-by", body=body % b"oss-cn-beijing"))
+        assert (answer.status, error_of(answer)["Code"]) == (409, "BucketAlreadyExists")
+        answer = await near.send(Request("PUT", "other", body=b"<Other/>"))
+        assert (answer.status, error_of(answer)["Code"]) == (400, "MalformedXML")
+        assert store.bucket("other") is None
+
+
+def test_a_folder_remembers_the_region_of_a_bucket(tmp_path: Path) -> None:
+    FolderStore(tmp_path).make_bucket("far", "cn-beijing")
+    FolderStore(tmp_path).make_bucket("far", "cn-shanghai")
+    FolderStore(tmp_path).make_bucket("near")
+    assert [(bucket.name, bucket.region) for bucket in FolderStore(tmp_path).buckets()] == [
+        ("far", "cn-beijing"),
+        ("near", ""),
+    ]
+
+
+async def test_the_serve_command_reads_policies(tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(
+        "version: 1\nbuckets: {photos: cn-hangzhou}\n"
+        f"keys: [{{id: {KEYS.access_key_id}, secret: {KEYS.access_key_secret}, policies: [full-access]}}]\n"
+    )
+    until, urls = asyncio.Event(), asyncio.Queue[str]()
+    options = ServeOptions(tmp_path / "root", policies=policies)
+    task = asyncio.create_task(serve(options, ready=urls.put_nowait, until=until.wait()))
+    async with asyncio.timeout(60):
+        client = Client(await urls.get(), sign=signer(KEYS))
+        assert (await client.get("photos", "", ("list-type", "2"))).status == 200
+        until.set()
+        await task
+    FolderStore(tmp_path / "root").make_bucket("elsewhere", "cn-shanghai")
+    policies.write_text("version: 1\nbuckets: {elsewhere: cn-beijing}\nkeys: [{id: a, secret: s}]\n")
+    for wrong, told in (
+        (replace(options, auth=False), "not both"),
+        (replace(options, access_key_id="a", access_key_secret="s"), "also the access key"),
+        (options, "is in cn-shanghai already"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            await serve(wrong, ready=lambda _: None, until=asyncio.sleep(0))

@@ -1,0 +1,125 @@
+"""A folder store whose process is killed keeps the old object or the new one, whole, and starts clean again."""
+
+import os
+import random
+import subprocess
+import sys
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+from worker.emulator.folder_store import FolderStore
+from worker.emulator.sidecar import Fingerprint
+from worker.emulator.store import StoredObject, put
+
+# Writes two keys in turn, one of them stowed away: bodies of one letter, told in a header, of a size to match.
+WRITER = """
+import sys
+from pathlib import Path
+from worker.emulator.folder_store import FolderStore
+store = FolderStore(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(10**9):
+    letter = b"ABC"[number % 3 : number % 3 + 1]
+    for key in ("plain/a.jpg", "stowed//a.jpg"):
+        upload = store.upload("bucket", key)
+        for _ in range(20 * (1 + number % 3)):
+            upload.write(letter * 100_000)
+        upload.commit({"x-oss-meta-letter": letter.decode()})
+        upload.discard()
+    store.put_style("bucket", "style", letter.decode() * 5000)
+"""
+
+
+def killed_while_writing(root: Path, after_s: float) -> None:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(root)], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        try:
+            child.wait(after_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def check_whole(store: FolderStore, key: str) -> None:
+    content = store.open("bucket", key)
+    assert content is not None
+    with content:
+        body = content.file.read()
+    letter = body[:1]
+    assert body == letter * (2_000_000 * (1 + b"ABC".index(letter)))
+    assert content.stored.digest.etag == md5(body, usedforsecurity=False).hexdigest().upper()
+    assert content.stored.headers == {"x-oss-meta-letter": letter.decode()}, "the headers are those of the bytes"
+
+
+def check_after_a_kill(root: Path) -> None:
+    store = FolderStore(root)
+    assert list((root / "bucket/.oss/uploads").iterdir()) == []
+    for key in ("plain/a.jpg", "stowed//a.jpg"):
+        check_whole(store, key)
+    assert list(store.keys("bucket", "", b"")) == ["plain/a.jpg", "stowed//a.jpg"]
+    (style,) = store.styles("bucket")
+    assert style.content == style.content[0] * 5000
+
+
+def prepare(root: Path) -> None:
+    store = FolderStore(root)
+    store.make_bucket("bucket")
+    for key in ("plain/a.jpg", "stowed//a.jpg"):
+        put(store, "bucket", key, b"A" * 2_000_000, {"x-oss-meta-letter": "A"})
+    store.put_style("bucket", "style", "A" * 5000)
+
+
+@pytest.mark.parametrize("count", [pytest.param(6, id="few"), pytest.param(300, id="many", marks=pytest.mark.chaos)])
+def test_kill_9_leaves_whole_objects_with_their_own_headers_and_no_rubbish(tmp_path: Path, count: int) -> None:
+    prepare(tmp_path)
+    chance = random.Random(1)
+    for _ in range(count):
+        killed_while_writing(tmp_path, chance.uniform(0.05, 0.4))
+        check_after_a_kill(tmp_path)
+
+
+def test_an_upload_under_way_is_not_rubbish_to_another_process(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    upload = store.upload("bucket", "a")
+    upload.write(b"under way")
+    script = (
+        "import sys, pathlib; from worker.emulator.folder_store import FolderStore as F; F(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    upload.commit({})
+    content = store.open("bucket", "a")
+    assert content is not None
+    with content:
+        assert content.file.read() == b"under way"
+
+
+def test_only_drafts_are_cleaned_up(tmp_path: Path) -> None:
+    uploads = tmp_path / "bucket/.oss/uploads"
+    (uploads / "folder").mkdir(parents=True)
+    (tmp_path / "kept").write_bytes(b"")
+    (uploads / "abandoned").write_bytes(b"rubbish")
+    (uploads / "link").symlink_to(tmp_path / "kept")
+    os.mkfifo(uploads / "pipe")
+    FolderStore(tmp_path)
+    assert sorted(path.name for path in uploads.iterdir()) == ["folder", "link", "pipe"]
+    assert (tmp_path / "kept").exists()
+
+
+def test_a_kill_between_sidecar_and_rename_costs_the_old_object_nothing(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    headers = {"content-type": "image/x", "x-oss-meta-a": "b"}
+    put(store, "bucket", "a", b"old", headers)
+    path, sidecar = tmp_path / "bucket/a", next((tmp_path / "bucket/.oss/headers").iterdir())
+    current = Fingerprint.of(path.stat())
+    old = store.stat("bucket", "a")
+    assert isinstance(old, StoredObject)
+    for inode in (1, 2):  # two kills, one after the other
+        new = Fingerprint(3, 4, inode)
+        sidecar.write_bytes(store._sidecars.written(sidecar, new, (old.digest, {"x-oss-meta-a": "new"}), current))
+    again = FolderStore(tmp_path).stat("bucket", "a")
+    assert again is not None
+    assert again.headers == headers

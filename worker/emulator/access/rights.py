@@ -1,0 +1,38 @@
+"""What each operation needs: actions of RAM, and the resource they are needed on. Pure.
+
+Sources: OSS, "RAM policies", table of actions, and the page of each operation.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+OWNER_ID = "1000000000000000"  # the account all buckets belong to
+
+# Several actions: all of them. What else an operation needs depends on its body and is asked for there: the target of
+# sys/saveas needs SAVE_TARGET.
+RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ListBuckets": ("oss:ListBuckets",),
+        "PutBucket": ("oss:PutBucket",),
+        "GetBucketInfo": ("oss:GetBucketInfo",),
+        "ListObjectsV2": ("oss:ListObjects",),
+        "PutStyle": ("oss:PutStyle",),
+        "GetStyle": ("oss:GetStyle",),
+        "ListStyle": ("oss:ListStyle",),
+        "DeleteStyle": ("oss:DeleteStyle",),
+        "PutObject": ("oss:PutObject",),
+        "GetObject": ("oss:GetObject",),
+        "HeadObject": ("oss:GetObject",),
+        "GetObjectMeta": ("oss:GetObject",),
+        "DeleteObject": ("oss:DeleteObject",),
+        "ProcessObject": ("oss:GetObject", "oss:PostProcessTask"),  # recorded as enough, with SAVE_TARGET
+        "AsyncProcessObject": ("oss:GetObject", "oss:PostProcessTask"),
+    }
+)
+SAVE_TARGET = "oss:PutObject"
+
+
+def resource(bucket: str, key: str, region: str) -> str:
+    """A resource by its name; without a bucket: all that belongs to the account."""
+    relative = f"{bucket}/{key}" if key else bucket or "*"
+    return f"acs:oss:oss-{region}:{OWNER_ID}:{relative}"

@@ -1,0 +1,25 @@
+"""Reading the XML documents that some requests bring."""
+
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from worker.emulator import refusals
+
+
+def request_document(body: bytes, root: str) -> Element:
+    """The document in a request's body. Its tags have no namespace.
+
+    Raises:
+        RefusedError: It is no such document, or one that defines entities.
+    """
+    try:
+        element: Element = fromstring(body)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):  # an encoding that nobody knows
+        raise refusals.malformed_xml() from None
+    for each in element.iter():
+        each.tag = str(each.tag).rpartition("}")[2]
+    if element.tag != root:
+        raise refusals.malformed_xml()
+    return element

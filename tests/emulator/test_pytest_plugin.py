@@ -66,7 +66,7 @@ def test_each_test_has_a_server_of_its_own(oss_server: ThreadedOSS) -> None:
 def run_pytest(folder: Path, test: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(test)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", PLUGIN, "-p", "no:randomly", *options, str(folder)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *options, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 

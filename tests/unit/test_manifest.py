@@ -103,7 +103,7 @@ def test_the_sources_of_a_manifest() -> None:
     assert (keys.bucket, keys.path, keys.empty) == ("archive", "jobs/keys.txt", "ok")
     assert isinstance(table, CsvSource)
     assert (table.path, table.columns, table.header) == ("/data/keys.csv", ("key", "title"), False)
-    assert table.row_columns == frozenset({"title"})
+    assert table.columns == ("key", "title")
 
 
 def test_the_pipelines_of_a_manifest() -> None:
@@ -233,17 +233,13 @@ def test_the_header_of_a_table_completes_the_manifest() -> None:
     assert collision_free(complete)
     table = complete.sources[1]
     assert isinstance(table, CsvSource)
-    assert (table.columns, table.header, table.row_columns) == (
-        ("key", "title"),
-        True,
-        frozenset({"title"}),
-    )
+    assert (table.columns, table.header) == (("key", "title"), True)
 
 
-def test_a_table_tells_its_row_columns_only_once_they_are_known() -> None:
+def test_the_columns_of_a_table_are_not_known_before_its_header_was_read() -> None:
     (table,) = small("{csv: a.csv}", 'bucket: out, key: "x/{key}"').sources
     assert isinstance(table, CsvSource)
-    assert table.row_columns is None
+    assert table.columns is None
 
 
 def test_a_header_that_lacks_a_column_is_told_in_the_manifest() -> None:

@@ -83,11 +83,6 @@ class CsvSource:
     etag_ignore: bool = False
 
     @property
-    def row_columns(self) -> frozenset[str] | None:
-        """The columns that templates can use as `{row.COLUMN}`; None while they are not known."""
-        return None if self.columns is None else frozenset(self.columns) - OBJECT_COLUMNS
-
-    @property
     def may_name_buckets(self) -> bool:
         """Whether rows can come from other buckets than `bucket`."""
         return self.columns is None or "bucket" in self.columns

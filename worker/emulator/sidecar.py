@@ -36,7 +36,7 @@ Known = tuple[Digest, Mapping[str, str]]
 
 
 class Sidecars:
-    """Descriptions of files, kept in JSON files beside and remembered in memory, newest use last."""
+    """Descriptions of files, kept in JSON files beside and remembered in memory, the latest last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -103,7 +103,6 @@ def test_the_sources_of_a_manifest() -> None:
     assert (keys.bucket, keys.path, keys.empty) == ("archive", "jobs/keys.txt", "ok")
     assert isinstance(table, CsvSource)
     assert (table.path, table.columns, table.header) == ("/data/keys.csv", ("key", "title"), False)
-    assert table.columns == ("key", "title")
 
 
 def test_the_pipelines_of_a_manifest() -> None:

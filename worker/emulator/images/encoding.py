@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from PIL import Image as BitmapWriter  # libvips as it is distributed writes no BMP
 
+from worker.emulator import refusals
+from worker.emulator.images.formats import FORMATS
 from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
 
 _KEEP = "icc"  # a picture in another colour space would look wrong without its profile; EXIF no longer fits
+_AVIF_EFFORT = 2  # of 9: slower ones save a few percent of bytes, which nobody looks for here
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,16 @@ class Encoder:
     loop: int = 0
 
     def encode(self, frames: Sequence[Image]) -> bytes:
-        """The file of one picture, or of an animation where there are several frames."""
+        """The file of one picture, or of an animation where there are several frames.
+
+        Raises:
+            RefusedError: The format cannot hold a picture that large.
+        """
+        target = FORMATS[self.format]
+        width, height = frames[0].width, frames[0].height
+        most_width, most_height, most_pixels = target.max_written
+        if width > most_width or height > most_height or width * height > most_pixels:
+            raise refusals.result_too_large(target.too_large)
         image = frames[0] if len(frames) == 1 else self._animation(frames)
         match self.format:
             case "jpg":
@@ -33,6 +45,8 @@ class Encoder:
                 return bytes(image.pngsave_buffer(compression=6, filter="all", keep=_KEEP))
             case "webp":
                 return bytes(image.webpsave_buffer(Q=self.quality, keep=_KEEP))
+            case "avif":
+                return bytes(image.heifsave_buffer(compression="av1", Q=self.quality, effort=_AVIF_EFFORT, keep=_KEEP))
             case "gif":
                 return bytes(image.gifsave_buffer(keep="none"))
             case "tiff":

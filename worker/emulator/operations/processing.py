@@ -8,7 +8,7 @@ from worker.emulator import refusals
 from worker.emulator.access.rights import SAVE_TARGET
 from worker.emulator.call import Answer, Call, blocking
 from worker.emulator.conditions import byte_range, not_modified
-from worker.emulator.images import Rendered, render, source_limit
+from worker.emulator.images import MAX_SOURCE, Rendered, render, source_limit
 from worker.emulator.store import Store, StoredObject, put
 from worker.emulator.styles import Recipe, recipe_of
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
@@ -99,14 +99,21 @@ async def _check_target(call: Call, target: ObjectRef) -> None:
 
 
 def _render(store: Store, source: ObjectRef, actions: tuple[Action, ...]) -> tuple[StoredObject, Rendered]:
-    content = store.open(source.bucket, source.key)
+    def watermark_image(key: str) -> bytes:
+        return _read(store, ObjectRef(source.bucket, key), MAX_SOURCE)[1]
+
+    stored, data = _read(store, source, source_limit(actions))
+    return stored, render(data, actions, watermark_image)
+
+
+def _read(store: Store, source: ObjectRef, limit: int) -> tuple[StoredObject, bytes]:
+    content = None if key_problem(source.key) else store.open(source.bucket, source.key)
     if content is None:
         raise refusals.no_such_source(source.key)
     with content:
-        limit = source_limit(actions)
         if content.stored.size > limit:
             raise refusals.picture_too_large(limit)
-        return content.stored, render(content.file.read(), actions)
+        return content.stored, content.file.read()
 
 
 def _save(store: Store, source: ObjectRef, actions: tuple[Action, ...], target: ObjectRef) -> StoredObject:

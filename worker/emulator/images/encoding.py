@@ -1,12 +1,10 @@
 """From pictures to bytes."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image as BitmapWriter  # libvips as it is distributed writes no BMP
-
 from worker.emulator import refusals
+from worker.emulator.images.bitmap import write_bmp
 from worker.emulator.images.formats import FORMATS
 from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
@@ -52,7 +50,7 @@ class Encoder:
             case "tiff":
                 return bytes(image.tiffsave_buffer(compression="lzw", keep=_KEEP))
             case "bmp":
-                return _bmp(image)
+                return write_bmp(image)
             case _:
                 raise ValueError(self.format)
 
@@ -74,12 +72,3 @@ class Encoder:
         strip.set_type(GValue.array_int_type, "delay", list(self.delays) or [100] * len(frames))
         strip.set_type(GValue.gint_type, "loop", self.loop)
         return strip
-
-
-def _bmp(image: Image) -> bytes:
-    image = image if image.interpretation == "srgb" else image.colourspace("srgb")
-    mode = "RGBA" if image.hasalpha() else "RGB"
-    bitmap = BitmapWriter.frombytes(mode, (image.width, image.height), bytes(image.write_to_memory()))
-    buffer = io.BytesIO()
-    bitmap.save(buffer, "BMP")
-    return buffer.getvalue()

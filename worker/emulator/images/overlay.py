@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from worker.emulator import refusals
 from worker.emulator.images.decoding import check_limits, inspect
 from worker.emulator.images.drawing import still
+from worker.emulator.images.formats import format_of
 from worker.emulator.images.geometry import Size, percent_of
 from worker.emulator.images.libvips import Error, Image
 from worker.emulator.images.steps import Context
@@ -33,9 +34,11 @@ class Overlays:
         key, actions = table.watermark_image(values["image"])
         if "P" in values:
             actions = (*actions, Action("resize", (("P", values["P"]),)))
-        source = inspect(self.fetch(key))
-        if source.format.name not in _FORMATS:
+        data = self.fetch(key)
+        found = format_of(data)
+        if found is None or found.name not in _FORMATS:
             raise refusals.watermark_error("The format of the watermark image is not supported.", "0040-00000027")
+        source = inspect(data)
         check_limits(source)
         steps = [_sized(action, main) for action in actions]
         try:

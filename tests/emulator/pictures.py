@@ -76,5 +76,13 @@ def refusal(data: bytes, process: str, objects: Mapping[str, bytes] = NOTHING) -
     return caught.value.refusal
 
 
+def refusal_or_none(data: bytes, process: str) -> Refusal | None:
+    try:
+        rendered(data, process)
+    except RefusedError as error:
+        return error.refusal
+    return None
+
+
 def near(found: Any, wanted: tuple[int, ...], tolerance: int = 12) -> bool:
     return all(abs(one - other) <= tolerance for one, other in zip(found, wanted, strict=True))

@@ -6,7 +6,7 @@ from PIL.Image import DecompressionBombError
 
 from worker.emulator import refusals
 from worker.emulator.images.bitmap import read_bmp
-from worker.emulator.images.formats import MAX_PIXELS, Format, format_of
+from worker.emulator.images.formats import MAX_PIXELS, MAX_WHOLE_SOURCE, Format, format_of
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.jpeg import JpegHeader, read_header
 from worker.emulator.images.libvips import Error, Image
@@ -57,6 +57,8 @@ def check_limits(source: Source) -> None:
         raise refusals.too_many_pixels(source.format.too_long)
     if source.size.pixels * source.frames > MAX_PIXELS:
         raise refusals.too_many_pixels("0040-00000012")
+    if source.format.whole and source.size.pixels * source.frames > MAX_WHOLE_SOURCE:
+        raise refusals.not_implemented(f"sources in {source.format.name} of more than {MAX_WHOLE_SOURCE:,} pixels")
 
 
 def load(source: Source) -> Image:

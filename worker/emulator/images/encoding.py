@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from worker.emulator import refusals
 from worker.emulator.images.bitmap import write_bmp
-from worker.emulator.images.formats import FORMATS
+from worker.emulator.images.formats import FORMATS, MAX_WHOLE_RESULT
 from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
 
@@ -30,11 +30,7 @@ class Encoder:
         Raises:
             RefusedError: The format cannot hold a picture that large.
         """
-        target = FORMATS[self.format]
-        width, height = frames[0].width, frames[0].height
-        most_width, most_height, most_pixels = target.max_written
-        if width > most_width or height > most_height or width * height > most_pixels:
-            raise refusals.result_too_large(target.too_large)
+        self._check_size(frames[0].width, frames[0].height)
         image = frames[0] if len(frames) == 1 else self._animation(frames)
         match self.format:
             case "jpg":
@@ -54,11 +50,20 @@ class Encoder:
             case _:
                 raise ValueError(self.format)
 
+    def _check_size(self, width: int, height: int) -> None:
+        target = FORMATS[self.format]
+        most_width, most_height, most_pixels = target.max_written
+        if width > most_width or height > most_height or width * height > most_pixels:
+            raise refusals.result_too_large(target.too_large)
+        if (target.whole or self.interlaced) and width * height > MAX_WHOLE_RESULT:
+            how = "interlaced " if self.interlaced else ""
+            raise refusals.not_implemented(f"{how}results in {target.name} of more than {MAX_WHOLE_RESULT:,} pixels")
+
     def _jpeg(self, image: Image) -> bytes:
         # As the service encodes: 4:2:0 at every quality, optimised Huffman tables, alpha on white.
         data = image.jpegsave_buffer(
             Q=self.quality,
-            optimize_coding=True,
+            optimize_coding=image.width * image.height <= MAX_WHOLE_RESULT,  # they need the whole picture in memory
             interlace=self.interlaced,
             subsample_mode="on",
             background=255,

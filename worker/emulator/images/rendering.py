@@ -1,8 +1,10 @@
 """A whole process on one picture: judge the actions, decode, apply, encode."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 
 from worker.emulator import refusals
 from worker.emulator.images.decoding import Source, check_limits, inspect, load
@@ -27,6 +29,8 @@ _DEFAULT_QUALITY = {"jpg": 85, "webp": 80, "avif": 50}
 _SETTINGS = frozenset({"auto-orient", "quality", "format", "interlace"})
 _QUESTIONS = frozenset({"info", "average-hue"})  # answered in JSON, each by itself
 _MAX_WATERMARK_IMAGES = 3
+_LARGE = 50_000_000  # pixels
+_LARGE_PICTURE = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,18 @@ def render(data: bytes, actions: Sequence[Action], fetch: Fetch) -> Rendered:
         return Rendered(information(source), "application/json")
     check_limits(source)
     try:
-        if actions[0].name == "average-hue":
-            return Rendered(average_hue(lambda: load(source)), "application/json")
-        return _render(source, actions, fetch)
+        with _turn(source):
+            if actions[0].name == "average-hue":
+                return Rendered(average_hue(lambda: load(source)), "application/json")
+            return _render(source, actions, fetch)
     except Error as error:
         # Actions were checked, so what libvips complains of is the source.
         raise refusals.damaged_picture(source.format.name) from error
+
+
+def _turn(source: Source) -> AbstractContextManager[object]:
+    """Some formats are decoded as a whole, so of large pictures there is one at a time, to keep memory bounded."""
+    return _LARGE_PICTURE if source.size.pixels * source.frames > _LARGE else nullcontext()
 
 
 def _render(source: Source, actions: Sequence[Action], fetch: Fetch) -> Rendered:

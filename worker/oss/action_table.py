@@ -183,7 +183,7 @@ _SPECS = (
         Parameter(
             "text", Kind.TEXT, ec="0040-00000250", note=f"at most {MAX_TEXT} characters; needs a font that has them"
         ),
-        Parameter("image", Kind.OBJECT, ec="0040-00000265", note="may carry ?x-oss-process=image/..., see below"),
+        Parameter("image", Kind.OBJECT, ec="0040-00000265", note="may carry ?x-oss-process=image/..., see above"),
         Parameter(
             "type",
             Kind.FONT,

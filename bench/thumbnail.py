@@ -67,9 +67,8 @@ def _picture() -> bytes:
 def _served(root: Path, cores: set[int], concurrency: int) -> Figure:
     """The server in a process of its own, on these cores; what it took to start is not counted."""
     command = [sys.executable, "-m", "worker", "serve", "--root", str(root), "--no-auth"]
-    server = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, cores)
-    )
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    os.sched_setaffinity(server.pid, cores)  # inherited by its threads, which start later
     try:
         assert server.stdout is not None
         url = server.stdout.readline().decode().strip().removeprefix("listening on ")

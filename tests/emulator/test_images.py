@@ -188,9 +188,11 @@ def test_quality_is_relative_to_the_source_or_absolute(process: str, quality: in
     assert read_header(rendered(jpeg(quality=80), f"image/{process}")).quality == quality
 
 
-def test_quality_makes_webp_smaller() -> None:
-    data = saved(Image.effect_noise((200, 200), 60).convert("RGB"), "WEBP", quality=90)
-    assert len(rendered(data, "image/quality,q_20")) < len(rendered(data, "image/quality,q_90")) * 0.7
+@pytest.mark.parametrize("format_name", ["webp", "avif"])
+def test_quality_makes_webp_and_avif_smaller(format_name: str) -> None:
+    data = saved(Image.effect_noise((200, 200), 60).convert("RGB"), "PNG")
+    low, high = (rendered(data, f"image/format,{format_name}/quality,q_{quality}") for quality in (20, 90))
+    assert len(low) < len(high) * 0.7
 
 
 def test_interlace_makes_a_progressive_jpeg() -> None:
@@ -352,12 +354,18 @@ def test_what_is_too_large_to_turn_is_refused_also_where_the_orientation_asks_fo
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the recorded example picture is not here")
+def test_the_recorded_colour_of_the_example_picture() -> None:
+    assert rendered(EXAMPLE.read_bytes(), "image/average-hue") == b'{"RGB": "0x5c783b"}'
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the recorded example picture is not here")
 @pytest.mark.parametrize(
     ("process", "format_name", "size", "length"),
     [
         ("rotate,90", "JPEG", (267, 400), 20998),
         ("resize,m_fixed,w_100,h_100", "JPEG", (100, 100), None),
         ("crop,w_100,h_100,x_100,y_100,r_1", "JPEG", (100, 100), None),
+        ("sharpen,100", "JPEG", (400, 267), None),
         ("format,png", "PNG", (400, 267), None),
     ],
 )

@@ -10,6 +10,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -107,9 +108,16 @@ def main(kind: str) -> None:
     for name, data in bombs() if kind == "bombs" else liars():
         found: list[Refusal | None] = [refusal_or_none(data, f"image/{process}") for process in PROCESSES]
         verdicts[name] = [verdict.code if verdict else "" for verdict in found]
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    print(json.dumps({"verdicts": verdicts, "peak": peak}))  # noqa: T201 - its answer to the test that started it
+    print(json.dumps({"verdicts": verdicts, "peak": _peak()}))  # noqa: T201 - its answer to the test that started it
+
+
+def _peak() -> int:
+    """The most memory this process held; what getrusage says on Linux begins with what its parent held."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: bytes
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard worker tests bench)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test check chaos bench lock clean
+.PHONY: help demo test check chaos bench docs lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -35,6 +35,9 @@ chaos: $(VENV)/.test  ## the fault tests with their full counts (up to an hour)
 
 bench: $(VENV)/.local  ## measure: every figure with a unit of time, every ratio
 	$(BIN)/python -m bench
+
+docs: $(VENV)/.test  ## write the generated tables of docs/ anew (make test compares them)
+	$(BIN)/python -m tests.docs
 
 clean:  ## remove what make made; results and pictures stay
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,17 +1,21 @@
 """Pictures made and opened with Pillow, which the local OSS does not process with."""
 
 import io
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from PIL import Image, ImageSequence
 
-from worker.emulator.images import render
+from worker.emulator.images import check, render
 from worker.oss.process import Image as ImageProcess
 from worker.oss.process import parse
 from worker.oss.refusal import Refusal, RefusedError
 
 QUADRANTS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (230, 220, 40))  # nw, ne, sw, se
+
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -54,20 +58,30 @@ def frames_of(data: bytes) -> int:
     return sum(1 for _ in ImageSequence.Iterator(Image.open(io.BytesIO(data))))
 
 
-def processed(data: bytes, process: str) -> Image.Image:
-    return opened(rendered(data, process))
+def processed(data: bytes, process: str, objects: Mapping[str, bytes] = NOTHING) -> Image.Image:
+    return opened(rendered(data, process, objects))
 
 
-def rendered(data: bytes, process: str) -> bytes:
+def rendered(data: bytes, process: str, objects: Mapping[str, bytes] = NOTHING) -> bytes:
+    """The result of a process; `objects` is what else the bucket holds."""
     (image,) = parse(process)
     assert isinstance(image, ImageProcess)
-    return render(data, image.actions).body
+    check(image.actions)
+    return render(data, image.actions, objects.__getitem__).body
 
 
-def refusal(data: bytes, process: str) -> Refusal:
+def refusal(data: bytes, process: str, objects: Mapping[str, bytes] = NOTHING) -> Refusal:
     with pytest.raises(RefusedError) as caught:
-        rendered(data, process)
+        rendered(data, process, objects)
     return caught.value.refusal
+
+
+def refusal_or_none(data: bytes, process: str) -> Refusal | None:
+    try:
+        rendered(data, process)
+    except RefusedError as error:
+        return error.refusal
+    return None
 
 
 def near(found: Any, wanted: tuple[int, ...], tolerance: int = 12) -> bool:

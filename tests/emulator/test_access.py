@@ -25,6 +25,7 @@ from worker.emulator.server import LocalOSS
 from worker.emulator.store import put
 from worker.errors import AccessError, UsageError
 from worker.oss.answer import Answer
+from worker.oss.encoding import to_base64
 from worker.oss.names import ObjectRef
 from worker.oss.process import saveas
 from worker.oss.request import Request
@@ -143,6 +144,22 @@ async def test_a_deny_wins_over_full_access(denied: str) -> None:
             if answer.status == 403 and request.method != "HEAD":
                 found = error_of(answer)
                 assert (found["EC"], found["NoPermissionType"]) == ("0003-00000201", "ExplicitDeny")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_watermark_image_needs_the_right_to_read_it(method: str) -> None:
+    process = f"image/watermark,image_{to_base64('secret/logo.jpg')}"
+    query, body = (PROCESS, f"x-oss-process={process}") if method == "POST" else ((("x-oss-process", process),), "")
+    request = Request(method, "photos", "a.jpg", query, body=body.encode())
+    rights = [RIGHTS["process"], ("oss:GetObject", f"{PHOTOS}/a.jpg")]
+    for allowed in (False, True):
+        more = [("oss:GetObject", f"{PHOTOS}/secret/*")] if allowed else []
+        async with served(Account(KEYS, (policy([*rights, *more]),))) as (client, store):
+            put(store, "photos", "secret/logo.jpg", jpeg(10, 10))
+            answer = await client.send(request)
+            assert answer.status == (200 if allowed else 403)
+            if not allowed:
+                assert error_of(answer)["AuthAction"] == "oss:GetObject"
 
 
 async def test_what_is_refused_for_lack_of_an_allow_says_so_as_documented() -> None:

@@ -23,11 +23,10 @@ from tests.emulator.pictures import (
     rendered,
     saved,
 )
-from worker.emulator.images import check, decoding, rendering
+from worker.emulator.images import decoding
+from worker.emulator.images.formats import FORMATS
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.jpeg import read_header
-from worker.oss.process import Image as ImageProcess
-from worker.oss.process import parse
 from worker.oss.refusal import RefusedError
 
 EXAMPLE = Path(__file__).parents[3] / "shared/data/example.jpg"
@@ -189,9 +188,11 @@ def test_quality_is_relative_to_the_source_or_absolute(process: str, quality: in
     assert read_header(rendered(jpeg(quality=80), f"image/{process}")).quality == quality
 
 
-def test_quality_makes_webp_smaller() -> None:
-    data = saved(Image.effect_noise((200, 200), 60).convert("RGB"), "WEBP", quality=90)
-    assert len(rendered(data, "image/quality,q_20")) < len(rendered(data, "image/quality,q_90")) * 0.7
+@pytest.mark.parametrize("format_name", ["webp", "avif"])
+def test_quality_makes_webp_and_avif_smaller(format_name: str) -> None:
+    data = saved(Image.effect_noise((200, 200), 60).convert("RGB"), "PNG")
+    low, high = (rendered(data, f"image/format,{format_name}/quality,q_{quality}") for quality in (20, 90))
+    assert len(low) < len(high) * 0.7
 
 
 def test_interlace_makes_a_progressive_jpeg() -> None:
@@ -281,30 +282,12 @@ def test_a_gif_becomes_an_animated_webp() -> None:
         ("flip,1", 400, "InvalidArgument", "0040-00000213"),
         ("info/resize,w_10", 400, "InvalidArgument", ""),
         ("resize,w_10/info", 400, "InvalidArgument", ""),
-        ("format,avif", 501, "NotImplemented", ""),
+        ("average-hue/resize,w_10", 400, "InvalidArgument", ""),
         ("format,heic", 501, "NotImplemented", ""),
-        ("average-hue", 501, "NotImplemented", ""),
-        ("indexcrop,x_10", 501, "NotImplemented", ""),
-        ("circle,r_10", 501, "NotImplemented", ""),
-        ("rounded-corners,r_10", 501, "NotImplemented", ""),
-        ("blur,r_3,s_2", 501, "NotImplemented", ""),
-        ("bright,10", 501, "NotImplemented", ""),
-        ("contrast,10", 501, "NotImplemented", ""),
-        ("sharpen,100", 501, "NotImplemented", ""),
-        ("watermark,text_SGVsbG8", 501, "NotImplemented", ""),
     ],
 )
 def test_what_is_refused(process: str, http: int, code: str, ec: str) -> None:
-    (image,) = parse(f"image/{process}")
-    assert isinstance(image, ImageProcess)
-
-    def judge_and_render() -> None:
-        check(image.actions)
-        rendering.render(jpeg(400, 300), image.actions)
-
-    with pytest.raises(RefusedError) as caught:
-        judge_and_render()
-    found = caught.value.refusal
+    found = refusal(jpeg(400, 300), f"image/{process}")
     assert (found.http, found.code, found.ec) == (http, code, ec)
     if http == 501:
         name, _, value = process.partition(",")
@@ -353,9 +336,14 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(size: tuple
 def test_pixels_of_all_frames_count() -> None:
     source = decoding.inspect(animated("GIF"))
     assert source.frames == 3
-    decoding.check_limits(replace(source, size=Size(10_000, 8_000)))
-    with pytest.raises(RefusedError):
-        decoding.check_limits(replace(source, size=Size(10_000, 8_000), frames=4))
+    by_rows = replace(source, format=FORMATS["png"])
+    decoding.check_limits(replace(by_rows, size=Size(10_000, 8_000)))
+    with pytest.raises(RefusedError, match="MemLimitExceeded"):
+        decoding.check_limits(replace(by_rows, size=Size(10_000, 8_000), frames=4))
+    # What is decoded as a whole is refused earlier, by name: the service takes it, this server has not the memory.
+    decoding.check_limits(replace(source, size=Size(5_000, 6_000)))
+    with pytest.raises(RefusedError, match="sources in gif of more than 100,000,000 pixels"):
+        decoding.check_limits(replace(source, size=Size(5_000, 7_000)))
 
 
 def test_what_is_too_large_to_turn_is_refused_also_where_the_orientation_asks_for_it() -> None:
@@ -366,12 +354,18 @@ def test_what_is_too_large_to_turn_is_refused_also_where_the_orientation_asks_fo
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the recorded example picture is not here")
+def test_the_recorded_colour_of_the_example_picture() -> None:
+    assert rendered(EXAMPLE.read_bytes(), "image/average-hue") == b'{"RGB": "0x5c783b"}'
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the recorded example picture is not here")
 @pytest.mark.parametrize(
     ("process", "format_name", "size", "length"),
     [
         ("rotate,90", "JPEG", (267, 400), 20998),
         ("resize,m_fixed,w_100,h_100", "JPEG", (100, 100), None),
         ("crop,w_100,h_100,x_100,y_100,r_1", "JPEG", (100, 100), None),
+        ("sharpen,100", "JPEG", (400, 267), None),
         ("format,png", "PNG", (400, 267), None),
     ],
 )

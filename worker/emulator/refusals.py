@@ -300,9 +300,9 @@ def too_many_pixels(ec: str) -> RefusedError:
     return _refuse(400, "MemLimitExceeded", "The image has too many pixels.", ec)
 
 
-def result_too_large() -> RefusedError:
+def result_too_large(ec: str = "0040-00000007") -> RefusedError:
     """The result would have a side that is too long, or too many pixels."""
-    return _refuse(400, "InvalidArgument", "The size of the result exceeds the limit.", "0040-00000007")
+    return _refuse(400, "InvalidArgument", "The size of the result exceeds the limit.", ec)
 
 
 def beyond_rotation() -> RefusedError:
@@ -318,3 +318,22 @@ def cut_beyond_edge() -> RefusedError:
 def too_many_pipes(limit: int) -> RefusedError:
     """The process chains too many processors."""
     return _refuse(400, "TooManyPipes", f"Maximal number of pipes supported is {limit}", "0040-00000211")
+
+
+def not_for_gif(action: str) -> RefusedError:
+    """The action is documented not to work on GIF; how it is refused is not."""
+    return _refuse(400, "BadRequest", f"The action: {action} is not supported for GIF.")
+
+
+def watermark_error(message: str, ec: str = "") -> RefusedError:
+    """A watermark cannot be drawn. The code is documented, the messages are not."""
+    return _refuse(400, "WatermarkError", message, ec)
+
+
+def no_font(characters: str) -> RefusedError:
+    """No font of this machine has these characters of a watermark: the local OSS draws no boxes in their place."""
+    shown = " ".join(f"{character} (U+{ord(character):04X})" for character in characters[:8])
+    return not_implemented(
+        f"this text watermark here: no font found on this machine has {shown}. Install one, for example the Debian "
+        "package fonts-wqy-zenhei, which has the font that OSS uses by default, and start the local OSS again"
+    )

@@ -1,108 +1,31 @@
-"""The table of image actions: their parameters, ranges, defaults and error codes, and the checks that follow from it.
-
-One table serves the lint of manifests, the local OSS and the documentation.
-Source: OSS, "Image processing" (IMG), one page an action; error codes from the 0040 pages and recorded answers.
-"""
+"""Actions against the table: the checks of the service, and actions built from clear values."""
 
 import difflib
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
-from typing import assert_never
 
-from worker.oss.encoding import from_base64, to_base64
+from worker.oss.action_table import ACTIONS, FONTS, FORMATS, GRAVITIES, WATERMARK_ACTIONS
+from worker.oss.encoding import to_base64
+from worker.oss.parameter import BARE, ActionSpec, Kind, Parameter, decoded, is_integer
 from worker.oss.process import Action, Image, parse
 from worker.oss.refusal import RefusedError, refuse
 
-BARE = ""  # the name of a parameter that is written without one, as in rotate,90
-FORMATS = ("jpg", "png", "webp", "bmp", "gif", "tiff", "heic", "avif")
-GRAVITIES = ("nw", "north", "ne", "west", "center", "east", "sw", "south", "se")
-FONTS = (
-    "wqy-zenhei",
-    "wqy-microhei",
-    "fangzhengshusong",
-    "fangzhengkaiti",
-    "fangzhengheiti",
-    "fangzhengfangsong",
-    "droidsansfallback",
-)
-_INTEGER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
-_COLOR = re.compile(r"[0-9A-Fa-f]{6}")
+__all__ = [
+    "ACTIONS",
+    "BARE",
+    "FONTS",
+    "FORMATS",
+    "GRAVITIES",
+    "ActionError",
+    "Kind",
+    "build",
+    "check",
+    "output_format",
+    "values",
+    "watermark_image",
+]
 
-
-class Kind(StrEnum):
-    """What the value of a parameter is."""
-
-    INTEGER = "integer"
-    CHOICE = "choice"
-    COLOR = "color"  # RRGGBB
-    TEXT = "text"  # base64 of text
-    FONT = "font"  # base64 of a font's name
-    OBJECT = "object"  # base64 of a key, perhaps with ?x-oss-process=...
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of an action. `low` and `high` are inclusive; `ec` is the detailed code of a bad value."""
-
-    name: str
-    kind: Kind = Kind.INTEGER
-    low: int = 0
-    high: int = 0
-    choices: tuple[str, ...] = ()
-    default: str = ""
-    ec: str = ""
-
-    def accepts(self, value: str) -> bool:
-        """Whether the service would take this value, as written in a process string."""
-        match self.kind:
-            case Kind.INTEGER:
-                return bool(_INTEGER.fullmatch(value)) and self.low <= int(value) <= self.high
-            case Kind.CHOICE:
-                return value in self.choices
-            case Kind.COLOR:
-                return bool(_COLOR.fullmatch(value))
-            case Kind.FONT:
-                return _decoded(value) in self.choices
-            case Kind.TEXT | Kind.OBJECT:
-                return bool(_decoded(value))
-            case _:
-                assert_never(self.kind)
-
-    @property
-    def expected(self) -> str:
-        """The values it takes, in words."""
-        match self.kind:
-            case Kind.INTEGER:
-                return f"a whole number from {self.low} to {self.high}"
-            case Kind.CHOICE | Kind.FONT:
-                return f"one of {', '.join(self.choices)}"
-            case Kind.COLOR:
-                return "a colour as RRGGBB, six hexadecimal digits"
-            case Kind.TEXT:
-                return "a text that is not empty"
-            case Kind.OBJECT:
-                return "the key of an image in the same bucket"
-            case _:
-                assert_never(self.kind)
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
-    """An action. `required`: at least one of these parameters is given. `picture`: its result is a picture."""
-
-    name: str
-    parameters: Mapping[str, Parameter]
-    required: tuple[str, ...] = ()
-    missing_ec: str = ""
-    picture: bool = True
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether it takes one value without a name."""
-        return BARE in self.parameters and len(self.parameters) == 1
+# Source: OSS, the pages of these detailed codes.
+_NESTED_EC = {"watermark": "0040-00000373", "info": "0040-00000374"}
 
 
 class ActionError(ValueError):
@@ -113,98 +36,6 @@ class ActionError(ValueError):
         self.reason = reason
         self.mend = mend
         self.parameter = parameter
-
-
-def _integer(name: str, low: int, high: int, ec: str = "", default: str = "") -> Parameter:
-    return Parameter(name, Kind.INTEGER, low, high, ec=ec, default=default)
-
-
-def _choice(name: str, choices: tuple[str, ...], ec: str = "", default: str = "") -> Parameter:
-    return Parameter(name, Kind.CHOICE, choices=choices, ec=ec, default=default)
-
-
-def _spec(
-    name: str, *parameters: Parameter, required: tuple[str, ...] = (), missing_ec: str = "", picture: bool = True
-) -> ActionSpec:
-    table = MappingProxyType({parameter.name: parameter for parameter in parameters})
-    return ActionSpec(name, table, required, missing_ec, picture)
-
-
-_SPECS = (
-    _spec(
-        "resize",
-        _choice("m", ("lfit", "mfit", "fill", "pad", "fixed"), "0040-00000311", "lfit"),
-        _integer("w", 1, 16384, "0040-00000312"),
-        _integer("h", 1, 16384, "0040-00000313"),
-        _integer("l", 1, 16384, "0040-00000314"),
-        _integer("s", 1, 16384, "0040-00000315"),
-        _integer("p", 1, 1000, "0040-00000317"),
-        _choice("limit", ("0", "1"), "0040-00000319", "1"),
-        Parameter("color", Kind.COLOR, default="FFFFFF"),
-        _choice("e", ("0", "1"), default="0"),  # 0 long, 1 short edge: a key of the old API that is still listed
-        required=("w", "h", "l", "s", "p"),
-        missing_ec="0040-00000321",
-    ),
-    _spec(
-        "crop",
-        _integer("w", 0, 30000, "0040-00000225"),
-        _integer("h", 0, 30000, "0040-00000226"),
-        _integer("x", 0, 30000, default="0"),
-        _integer("y", 0, 30000, default="0"),
-        _choice("g", GRAVITIES, default="nw"),
-    ),
-    _spec("rotate", _integer(BARE, 0, 360, "0040-00000217", "0"), required=(BARE,), missing_ec="0040-00000216"),
-    _spec("auto-orient", _choice(BARE, ("0", "1"), "0040-00000215", "1"), required=(BARE,)),
-    _spec(
-        "quality",
-        _integer("q", 1, 100, "0040-00000309"),
-        _integer("Q", 1, 100, "0040-00000308"),
-        _integer(BARE, 1, 100, "0040-00000310"),  # recorded for `quality,q_80,image/resize`: image is no number
-        required=("q", "Q"),
-        missing_ec="0040-00000307",
-    ),
-    _spec("format", _choice(BARE, FORMATS, "0040-00000206"), required=(BARE,), missing_ec="0040-00000207"),
-    _spec("interlace", _choice(BARE, ("0", "1"), default="0"), required=(BARE,)),
-    _spec("info", picture=False),
-    _spec("average-hue", picture=False),
-    _spec(
-        "indexcrop",
-        _integer("x", 1, 30000, "0040-00000230"),
-        _integer("y", 1, 30000),
-        _integer("i", 0, 30000, default="0"),
-        required=("x", "y"),
-    ),
-    _spec("circle", _integer("r", 1, 4096, "0040-00000233"), required=("r",)),
-    _spec("rounded-corners", _integer("r", 1, 4096, "0040-00000237"), required=("r",)),
-    _spec("blur", _integer("r", 1, 50), _integer("s", 1, 50), required=("r", "s")),
-    _spec("bright", _integer(BARE, -100, 100), required=(BARE,)),
-    _spec("contrast", _integer(BARE, -100, 100), required=(BARE,)),
-    _spec("sharpen", _integer(BARE, 50, 399, "0040-00000280"), required=(BARE,)),
-    _spec(
-        "watermark",
-        Parameter("text", Kind.TEXT, ec="0040-00000250"),
-        Parameter("image", Kind.OBJECT, ec="0040-00000265"),
-        Parameter("type", Kind.FONT, choices=FONTS, default="wqy-zenhei"),
-        Parameter("color", Kind.COLOR, default="000000"),
-        _integer("size", 1, 1000, default="40"),
-        _integer("shadow", 0, 100, default="0"),
-        _integer("rotate", 0, 360, "0040-00000272", "0"),
-        _choice("fill", ("0", "1"), "0040-00000274", "0"),
-        _integer("padx", 0, 4096, "0040-00000276", "0"),
-        _integer("pady", 0, 4096, default="0"),
-        _integer("t", 0, 100, default="100"),
-        _choice("g", GRAVITIES, default="se"),
-        _integer("x", 0, 4096, default="10"),
-        _integer("y", 0, 4096, default="10"),
-        _integer("voffset", -1000, 1000, default="0"),
-        _integer("order", 0, 1, default="0"),
-        _integer("align", 0, 2, default="2"),
-        _integer("interval", 0, 1000, default="0"),
-        _integer("P", 1, 100),  # percent of the main image, as a part of a watermark image's own process
-        required=("text", "image"),
-    ),
-)
-ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
 
 
 def values(action: Action) -> dict[str, str]:
@@ -222,6 +53,33 @@ def check(action: Action) -> None:
     spec = ACTIONS.get(action.name)
     if spec is None:
         raise refuse(400, "InvalidArgument", f"The action: {action.name} is not supported.", "0040-00000213")
+    _check_against(spec, action)
+    if action.name == "watermark" and "image" in values(action):
+        watermark_image(values(action)["image"])
+
+
+def watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
+    """The key of a watermark image, and the actions that prepare it, from the value of `image`.
+
+    Raises:
+        RefusedError: Its own process is wrong, or holds what a watermark image cannot be prepared with.
+    """
+    key, _, process = (decoded(value) or "").partition("?x-oss-process=")
+    actions: list[Action] = []
+    for processor in parse(process) if process else ():
+        if not isinstance(processor, Image):
+            raise refuse(400, "InvalidArgument", "A watermark image can only be prepared by image actions.")
+        actions += processor.actions
+    for action in actions:
+        spec = WATERMARK_ACTIONS.get(action.name)
+        if spec is None:
+            message = f"The action: {action.name} is not supported for a watermark image."
+            raise refuse(400, "InvalidArgument", message, _NESTED_EC.get(action.name, ""))
+        _check_against(spec, action)
+    return key, tuple(actions)
+
+
+def _check_against(spec: ActionSpec, action: Action) -> None:
     given = values(action)
     if spec.is_bare:
         _check_bare(spec, action)
@@ -277,20 +135,13 @@ def _check_bare(spec: ActionSpec, action: Action) -> None:
 
 
 def _bad_value(action: Action, parameter: Parameter, value: str) -> RefusedError:
-    if parameter.kind in (Kind.TEXT, Kind.OBJECT, Kind.FONT) and _decoded(value) is None:
+    if parameter.is_encoded and decoded(value) is None:
         return refuse(400, "BadRequest", "Input is not base64 decoding.", parameter.ec)
     name = parameter.name or action.name
     # Recorded for a value that is no number: the reason follows without a blank.
-    not_a_number = parameter.kind is Kind.INTEGER and not _INTEGER.fullmatch(value)
+    not_a_number = parameter.kind is Kind.INTEGER and not is_integer(value)
     reason = "reason:Value must be digit" if not_a_number else ""
     return refuse(400, "InvalidArgument", f"The value: {value} of parameter: {name} is invalid.{reason}", parameter.ec)
-
-
-def _decoded(value: str) -> str | None:
-    try:
-        return from_base64(value)
-    except ValueError:
-        return None
 
 
 def _encode(spec: ActionSpec, name: str, value: str) -> str:
@@ -299,10 +150,15 @@ def _encode(spec: ActionSpec, name: str, value: str) -> str:
         if name == BARE:
             raise ActionError(f"{spec.name} takes named parameters", f"write `{spec.name}: {{name: value}}`")
         raise ActionError(f"{spec.name} has no parameter {name!r}", _nearest(name, spec.parameters), name)
-    encoded = to_base64(value) if parameter.kind in (Kind.TEXT, Kind.OBJECT, Kind.FONT) else value
+    encoded = to_base64(value) if parameter.is_encoded else value
     if not parameter.accepts(encoded):
         shown = f"{spec.name} {name}".rstrip()
         raise ActionError(f"{shown}: {value!r} is not accepted", f"it takes {parameter.expected}", name)
+    if parameter.kind is Kind.OBJECT:
+        try:
+            watermark_image(encoded)
+        except RefusedError as error:
+            raise ActionError(f"{spec.name} {name}: {value!r}: {error.refusal.message}", "mend it", name) from None
     return encoded
 
 

@@ -16,6 +16,7 @@ from worker.oss.actions import (
     check,
     output_format,
     values,
+    watermark_image,
 )
 from worker.oss.encoding import to_base64
 from worker.oss.process import Action, parse_action
@@ -177,6 +178,10 @@ RECORDED = [
 ]
 
 
+def not_for_watermarks(name: str, ec: str) -> Refusal:
+    return Refusal(400, "InvalidArgument", f"The action: {name} is not supported for a watermark image.", ec)
+
+
 @pytest.mark.parametrize(("text", "refusal"), RECORDED)
 def test_a_bad_value_is_refused_as_recorded(text: str, refusal: Refusal) -> None:
     assert refusal_of(parse_action(text)) == refusal
@@ -266,11 +271,58 @@ def test_clear_values_are_encoded_and_written_in_their_order() -> None:
     assert build("info", {}) == Action("info")
 
 
-@given(st.text(min_size=1))
+@given(st.text(min_size=1, max_size=64))
 def test_any_text_can_be_a_watermark(text: str) -> None:
     action = build("watermark", {"text": text})
     assert parse_action(str(action)) == action
     check(action)
+
+
+def test_a_text_has_at_most_64_characters() -> None:
+    check(action_with("watermark", "text", to_base64("图" * 64)))
+    longer = to_base64("图" * 65)
+    assert refusal_of(action_with("watermark", "text", longer)) == invalid(longer, "text", "0040-00000250")
+
+
+# The process of a watermark image, and how it is refused.
+NESTED: list[tuple[str, Refusal | None]] = [
+    ("image/resize,P_30", None),
+    ("image/resize,w_30/rotate,90|image/crop,w_9", None),
+    ("image/indexcrop,x_9/rounded-corners,r_3", None),
+    ("image/resize,P_0", invalid("0", "P")),
+    ("image/resize,m_fill", Refusal(400, "MissingArgument", "Missing Some Required Arguments.", "0040-00000321")),
+    ("image/watermark,text_QQ", not_for_watermarks("watermark", "0040-00000373")),
+    ("image/info", not_for_watermarks("info", "0040-00000374")),
+    ("image/circle,r_3", not_for_watermarks("circle", "")),
+    ("style/a", Refusal(400, "InvalidArgument", "A watermark image can only be prepared by image actions.")),
+    ("nonsense", Refusal(400, "InvalidArgument", "The process 'nonsense' is not supported.", "0040-00000213")),
+]
+
+
+@pytest.mark.parametrize(("process", "refusal"), NESTED)
+def test_the_process_of_a_watermark_image_is_judged_too(process: str, refusal: Refusal | None) -> None:
+    value = f"logo.png?x-oss-process={process}"
+    action = action_with("watermark", "image", to_base64(value))
+    if refusal is None:
+        check(action)
+        assert build("watermark", {"image": value}) == Action("watermark", (("image", to_base64(value)),))
+        return
+    assert refusal_of(action) == refusal
+    with pytest.raises(ActionError) as caught:
+        build("watermark", {"image": value})
+    assert refusal.message in caught.value.reason
+    assert caught.value.parameter == "image"
+
+
+def test_a_watermark_image_is_taken_apart() -> None:
+    key, actions = watermark_image(to_base64("dir/a b.png?x-oss-process=image/resize,P_30|image/rotate,90"))
+    assert key == "dir/a b.png"
+    assert actions == (Action("resize", (("P", "30"),)), Action("rotate", ((BARE, "90"),)))
+    assert watermark_image(to_base64("logo.png?a=b")) == ("logo.png?a=b", ())
+
+
+def test_only_a_watermark_image_can_be_a_share_of_the_main_picture() -> None:
+    assert refusal_of(parse_action("resize,P_30")).code == "MissingArgument"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +357,13 @@ def test_any_text_can_be_a_watermark(text: str) -> None:
             "resize color: 'red' is not accepted",
             "it takes a colour as RRGGBB, six hexadecimal digits",
         ),
-        ("watermark", {"text": ""}, "text", "watermark text: '' is not accepted", "it takes a text that is not empty"),
+        (
+            "watermark",
+            {"text": ""},
+            "text",
+            "watermark text: '' is not accepted",
+            "it takes a text of 1 to 64 characters",
+        ),
         (
             "watermark",
             {"image": ""},

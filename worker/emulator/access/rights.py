@@ -9,7 +9,7 @@ from types import MappingProxyType
 OWNER_ID = "1000000000000000"  # the account all buckets belong to
 
 # Several actions: all of them. What else an operation needs depends on its body and is asked for there: the target of
-# sys/saveas needs SAVE_TARGET.
+# sys/saveas needs SAVE_TARGET, a watermark image READ_SOURCE.
 RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ListBuckets": ("oss:ListBuckets",),
@@ -30,6 +30,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 SAVE_TARGET = "oss:PutObject"
+READ_SOURCE = "oss:GetObject"
 
 
 def resource(bucket: str, key: str, region: str) -> str:

@@ -1,12 +1,12 @@
 """From bytes to pictures: what a source is, within the limits, and its pixels in one of few forms."""
 
-import io
 from dataclasses import dataclass
 
-from PIL import Image as BitmapReader  # libvips as it is distributed reads no BMP
+from PIL.Image import DecompressionBombError
 
 from worker.emulator import refusals
-from worker.emulator.images.formats import MAX_PIXELS, Format, format_of
+from worker.emulator.images.bitmap import read_bmp
+from worker.emulator.images.formats import MAX_PIXELS, MAX_WHOLE_SOURCE, Format, format_of
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.jpeg import JpegHeader, read_header
 from worker.emulator.images.libvips import Error, Image
@@ -42,7 +42,7 @@ def inspect(data: bytes) -> Source:
         raise refusals.unsupported_picture()
     try:
         header = _open_bmp(data) if found.name == "bmp" else Image.new_from_buffer(data, "", access="sequential")
-    except (Error, OSError, ValueError, SyntaxError, BitmapReader.DecompressionBombError):
+    except (Error, OSError, ValueError, SyntaxError, DecompressionBombError):
         raise refusals.damaged_picture(found.name) from None
     frames = header.get("n-pages") if found.animated and "n-pages" in header.get_fields() else 1
     orientation = header.get("orientation") if "orientation" in header.get_fields() else 1
@@ -57,6 +57,8 @@ def check_limits(source: Source) -> None:
         raise refusals.too_many_pixels(source.format.too_long)
     if source.size.pixels * source.frames > MAX_PIXELS:
         raise refusals.too_many_pixels("0040-00000012")
+    if source.format.whole and source.size.pixels * source.frames > MAX_WHOLE_SOURCE:
+        raise refusals.not_implemented(f"sources in {source.format.name} of more than {MAX_WHOLE_SOURCE:,} pixels")
 
 
 def load(source: Source) -> Image:
@@ -90,13 +92,10 @@ def resize(image: Image, size: Size) -> Image:
 
 
 def _open_bmp(data: bytes) -> Image:
-    bitmap = BitmapReader.open(io.BytesIO(data), formats=["BMP"])
-    if bitmap.width * bitmap.height > MAX_PIXELS:
+    image = read_bmp(data, MAX_PIXELS)
+    if image is None:
         raise refusals.too_many_pixels("0040-00000012")
-    mode = "RGBA" if bitmap.mode == "RGBA" else "RGB"
-    pixels = bitmap.convert(mode).tobytes()
-    image = Image.new_from_memory(pixels, bitmap.width, bitmap.height, len(mode), "uchar")
-    return image.copy(interpretation="srgb")
+    return image
 
 
 def _normal(image: Image) -> Image:

@@ -1,15 +1,16 @@
 """From pictures to bytes."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image as BitmapWriter  # libvips as it is distributed writes no BMP
-
+from worker.emulator import refusals
+from worker.emulator.images.bitmap import write_bmp
+from worker.emulator.images.formats import FORMATS, MAX_WHOLE_RESULT
 from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
 
 _KEEP = "icc"  # a picture in another colour space would look wrong without its profile; EXIF no longer fits
+_AVIF_EFFORT = 2  # of 9: slower ones save a few percent of bytes, which nobody looks for here
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,12 @@ class Encoder:
     loop: int = 0
 
     def encode(self, frames: Sequence[Image]) -> bytes:
-        """The file of one picture, or of an animation where there are several frames."""
+        """The file of one picture, or of an animation where there are several frames.
+
+        Raises:
+            RefusedError: The format cannot hold a picture that large.
+        """
+        self._check_size(frames[0].width, frames[0].height)
         image = frames[0] if len(frames) == 1 else self._animation(frames)
         match self.format:
             case "jpg":
@@ -33,20 +39,31 @@ class Encoder:
                 return bytes(image.pngsave_buffer(compression=6, filter="all", keep=_KEEP))
             case "webp":
                 return bytes(image.webpsave_buffer(Q=self.quality, keep=_KEEP))
+            case "avif":
+                return bytes(image.heifsave_buffer(compression="av1", Q=self.quality, effort=_AVIF_EFFORT, keep=_KEEP))
             case "gif":
                 return bytes(image.gifsave_buffer(keep="none"))
             case "tiff":
                 return bytes(image.tiffsave_buffer(compression="lzw", keep=_KEEP))
             case "bmp":
-                return _bmp(image)
+                return write_bmp(image)
             case _:
                 raise ValueError(self.format)
+
+    def _check_size(self, width: int, height: int) -> None:
+        target = FORMATS[self.format]
+        most_width, most_height, most_pixels = target.max_written
+        if width > most_width or height > most_height or width * height > most_pixels:
+            raise refusals.result_too_large(target.too_large)
+        if (target.whole or self.interlaced) and width * height > MAX_WHOLE_RESULT:
+            how = "interlaced " if self.interlaced else ""
+            raise refusals.not_implemented(f"{how}results in {target.name} of more than {MAX_WHOLE_RESULT:,} pixels")
 
     def _jpeg(self, image: Image) -> bytes:
         # As the service encodes: 4:2:0 at every quality, optimised Huffman tables, alpha on white.
         data = image.jpegsave_buffer(
             Q=self.quality,
-            optimize_coding=True,
+            optimize_coding=image.width * image.height <= MAX_WHOLE_RESULT,  # they need the whole picture in memory
             interlace=self.interlaced,
             subsample_mode="on",
             background=255,
@@ -60,12 +77,3 @@ class Encoder:
         strip.set_type(GValue.array_int_type, "delay", list(self.delays) or [100] * len(frames))
         strip.set_type(GValue.gint_type, "loop", self.loop)
         return strip
-
-
-def _bmp(image: Image) -> bytes:
-    image = image if image.interpretation == "srgb" else image.colourspace("srgb")
-    mode = "RGBA" if image.hasalpha() else "RGB"
-    bitmap = BitmapWriter.frombytes(mode, (image.width, image.height), bytes(image.write_to_memory()))
-    buffer = io.BytesIO()
-    bitmap.save(buffer, "BMP")
-    return buffer.getvalue()

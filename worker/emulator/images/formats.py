@@ -8,13 +8,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format that sources may have. `max_side` in pixels; `too_long` is the detailed code of a longer side."""
+    """A format of sources and results.
+
+    `max_side` is a source's in pixels, `too_long` the detailed code of a longer one. `max_written` is a result's
+    greatest width, height and number of pixels, `too_large` the detailed code of a larger one. `written`: this server
+    has an encoder. `whole`: decoded and encoded with the whole picture in memory, not row by row.
+    """
 
     name: str
     content_type: str
     max_side: int = 30_000
     too_long: str = "0040-00000012"
     animated: bool = False
+    written: bool = True
+    whole: bool = False
+    max_written: tuple[int, int, int] = (65_535, 65_535, 1 << 40)
+    too_large: str = "0040-00000007"
 
 
 FORMATS = {
@@ -22,16 +31,35 @@ FORMATS = {
     for known in (
         Format("jpg", "image/jpeg", too_long="0040-00000019"),
         Format("png", "image/png"),
-        Format("webp", "image/webp", animated=True),
-        Format("bmp", "image/bmp"),
-        Format("gif", "image/gif", animated=True),
+        Format(
+            "webp",
+            "image/webp",
+            animated=True,
+            whole=True,
+            max_written=(16_383, 16_383, 1 << 40),
+            too_large="0040-00000011",
+        ),
+        Format("bmp", "image/bmp", whole=True),
+        Format("gif", "image/gif", animated=True, whole=True),
         Format("tiff", "image/tiff", max_side=16_384, too_long="0040-00000018"),
-        Format("heic", "image/heic", too_long="0040-00000013"),
-        Format("avif", "image/avif", max_side=10_000, too_long="0040-00000014"),
+        # libvips as it is distributed reads HEIC and has no encoder for it.
+        Format("heic", "image/heic", too_long="0040-00000013", written=False, whole=True),
+        Format(
+            "avif",
+            "image/avif",
+            max_side=10_000,
+            whole=True,
+            too_long="0040-00000014",
+            max_written=(4_096, 65_535, 9_437_184),
+            too_large="0040-00000014",
+        ),
     )
 }
 MAX_PIXELS = 250_000_000  # over all frames
-WRITTEN = frozenset({"jpg", "png", "webp", "bmp", "gif", "tiff"})  # what this server encodes
+# Of this server alone, so that no picture takes a gigabyte: what formats may have that are held in memory as a whole.
+MAX_WHOLE_SOURCE = 100_000_000  # pixels over all frames
+MAX_WHOLE_RESULT = 40_000_000
+WRITTEN = frozenset(known.name for known in FORMATS.values() if known.written)
 
 _MAGIC = (
     (b"\xff\xd8\xff", "jpg"),

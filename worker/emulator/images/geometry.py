@@ -54,7 +54,7 @@ def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True
     """
     limited = values.get("limit", "1") == "1" or not may_enlarge
     if "p" in values and not any(name in values for name in "whls"):
-        scaled = Size(_share(source.width, int(values["p"]), 100), _share(source.height, int(values["p"]), 100))
+        scaled = percent_of(source, int(values["p"]))
         # The documentation says that p above 100 enlarges, and does not mention limit there.
         return Scaling(scaled) if may_enlarge or scaled.pixels <= source.pixels else None
     mode = values.get("m") or ("mfit" if values.get("e") == "1" else "lfit")
@@ -75,12 +75,17 @@ def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True
     return Scaling(scaled, pad=Box(x, y, Size(width, height)))
 
 
+def percent_of(size: Size, percent: int) -> Size:
+    """So many percent of both sides."""
+    return Size(_share(size.width, percent, 100), _share(size.height, percent, 100))
+
+
 def cropping(source: Size, values: Mapping[str, str]) -> Box | None:
     """What `crop` with these values cuts out, None where it begins outside the picture."""
     # 0 and nothing mean as much as there is; what reaches beyond the edge is cut off.
     width = min(int(values.get("w", "0")) or source.width, source.width)
     height = min(int(values.get("h", "0")) or source.height, source.height)
-    across, down = _GRAVITY[values.get("g", "nw")]
+    across, down = GRAVITY[values.get("g", "nw")]
     x = (source.width - width) * across // 2 + int(values.get("x", "0"))
     y = (source.height - height) * down // 2 + int(values.get("y", "0"))
     if x >= source.width or y >= source.height:
@@ -88,8 +93,23 @@ def cropping(source: Size, values: Mapping[str, str]) -> Box | None:
     return Box(x, y, Size(min(width, source.width - x), min(height, source.height - y)))
 
 
-# Halves of the free room to the left of the cut and above it.
-_GRAVITY = {
+def slicing(source: Size, values: Mapping[str, str]) -> Box | None:
+    """What `indexcrop` with these values cuts out, None where there is no such slice: the picture stays whole.
+
+    Slices lie side by side, or one below the other where y is given (it wins, documented); the last is cut short.
+    """
+    index = int(values.get("i", "0"))
+    if "y" in values:
+        length = int(values["y"])
+        y = index * length
+        return Box(0, y, Size(source.width, min(length, source.height - y))) if y < source.height else None
+    length = int(values["x"])
+    x = index * length
+    return Box(x, 0, Size(min(length, source.width - x), source.height)) if x < source.width else None
+
+
+# Halves of the free room to the left and above.
+GRAVITY = {
     "nw": (0, 0),
     "north": (1, 0),
     "ne": (2, 0),

@@ -1,18 +1,34 @@
 """The actions that change pixels, each on one frame."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from worker.emulator import refusals
+from worker.emulator.images import effects, shapes
 from worker.emulator.images.decoding import resize
-from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling
+from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling, slicing
 from worker.emulator.images.libvips import GValue, Image
+from worker.emulator.images.watermark import Overlay, Values, watermark
 from worker.oss.actions import BARE
 
 MAX_ROTATED_SIDE = 4_096
 
-Values = Mapping[str, str]
-Step = Callable[[Image, Values, bool], Image]  # the last: whether the picture may be enlarged
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What steps know besides the picture: the format of the source, and where watermark images come from."""
+
+    format: str
+    overlay: Overlay
+
+    @property
+    def may_enlarge(self) -> bool:
+        """Whether a resize may enlarge: a GIF is never enlarged (documented)."""
+        return self.format != "gif"
+
+
+Step = Callable[[Image, Values, Context], Image]
 
 
 def scaling_of(size: Size, values: Values, *, may_enlarge: bool) -> Scaling | None:
@@ -52,19 +68,24 @@ def orient(image: Image, orientation: int) -> Image:
     return turned.autorot()
 
 
-def _resize(image: Image, values: Values, may_enlarge: bool) -> Image:  # noqa: FBT001 - a Step
-    found = scaling_of(Size(image.width, image.height), values, may_enlarge=may_enlarge)
+def _resize(image: Image, values: Values, context: Context) -> Image:
+    found = scaling_of(Size(image.width, image.height), values, may_enlarge=context.may_enlarge)
     return image if found is None else frame(resize(image, found.scaled), found, values)
 
 
-def _crop(image: Image, values: Values, _may_enlarge: bool) -> Image:  # noqa: FBT001 - a Step
+def _crop(image: Image, values: Values, _context: Context) -> Image:
     box = cropping(Size(image.width, image.height), values)
     if box is None:
         raise refusals.cut_beyond_edge()
     return _cut(image, box)
 
 
-def _rotate(image: Image, values: Values, _may_enlarge: bool) -> Image:  # noqa: FBT001 - a Step
+def _indexcrop(image: Image, values: Values, _context: Context) -> Image:
+    box = slicing(Size(image.width, image.height), values)
+    return image if box is None else _cut(image, box)
+
+
+def _rotate(image: Image, values: Values, _context: Context) -> Image:
     angle = int(values[BARE]) % 360
     if angle == 0:
         return image
@@ -77,7 +98,32 @@ def _rotate(image: Image, values: Values, _may_enlarge: bool) -> Image:  # noqa:
     return image.rotate(angle, background=background)
 
 
-STEPS: Mapping[str, Step] = MappingProxyType({"resize": _resize, "crop": _crop, "rotate": _rotate})
+def _rounded_corners(image: Image, values: Values, context: Context) -> Image:
+    if context.format == "gif":
+        raise refusals.not_for_gif("rounded-corners")
+    return shapes.round_corners(image, int(values["r"]))
+
+
+def _blur(image: Image, values: Values, _context: Context) -> Image:
+    radius = int(values["r"]) if "r" in values else 3 * int(values["s"])
+    return effects.blur(image, radius, int(values.get("s", radius)))
+
+
+STEPS: Mapping[str, Step] = MappingProxyType(
+    {
+        "resize": _resize,
+        "crop": _crop,
+        "indexcrop": _indexcrop,
+        "rotate": _rotate,
+        "circle": lambda image, values, _: shapes.circle(image, int(values["r"])),
+        "rounded-corners": _rounded_corners,
+        "blur": _blur,
+        "sharpen": lambda image, values, _: effects.sharpen(image, int(values[BARE])),
+        "bright": lambda image, values, _: effects.bright(image, int(values[BARE])),
+        "contrast": lambda image, values, _: effects.contrast(image, int(values[BARE])),
+        "watermark": lambda image, values, context: watermark(image, values, context.overlay),
+    }
+)
 
 
 def check_rotation(size: Size) -> None:

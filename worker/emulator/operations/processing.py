@@ -5,10 +5,10 @@ from email.utils import formatdate
 from urllib.parse import unquote_plus
 
 from worker.emulator import refusals
-from worker.emulator.access.rights import SAVE_TARGET
+from worker.emulator.access.rights import READ_SOURCE, SAVE_TARGET
 from worker.emulator.call import Answer, Call, blocking
 from worker.emulator.conditions import byte_range, not_modified
-from worker.emulator.images import Rendered, render, source_limit
+from worker.emulator.images import MAX_SOURCE, Rendered, render, source_limit
 from worker.emulator.store import Store, StoredObject, put
 from worker.emulator.styles import Recipe, recipe_of
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
@@ -23,7 +23,7 @@ async def get_processed(call: Call) -> Answer:
     if recipe.saveas is not None:
         message = "sys/saveas is only supported in a POST request."
         raise refusals.invalid_argument(PARAMETER, "sys/saveas", message)
-    stored, rendered = await call.draw(_render, call.store, _source(call), recipe.actions)
+    stored, rendered = await call.draw(_render, call, recipe.actions, await _region(call))
     headers = [
         ("ETag", f'"{stored.digest.etag}"'),
         ("Last-Modified", formatdate(stored.modified, usegmt=True)),
@@ -43,11 +43,11 @@ async def process_object(call: Call) -> Answer:
     """Process an object by POST: saved where the process ends with `sys/saveas`, sent back where it does not."""
     recipe = await _recipe(call, _process_in(await call.read(_MAX_PROCESS)))
     if recipe.saveas is None:
-        _, rendered = await call.draw(_render, call.store, _source(call), recipe.actions)
+        _, rendered = await call.draw(_render, call, recipe.actions, await _region(call))
         return Answer(200, (("Content-Type", rendered.content_type),), rendered.body)
     target = _target(recipe.saveas, call.request.bucket)
     await _check_target(call, target)
-    saved = await call.draw(_save, call.store, _source(call), recipe.actions, target)
+    saved = await call.draw(_save, call, recipe.actions, await _region(call), target)
     body = _saved_document(recipe.saveas, saved.size)
     return Answer(200, (("Content-Type", "application/json"),), body)
 
@@ -71,8 +71,8 @@ async def _recipe(call: Call, process: str) -> Recipe:
     return await blocking(recipe_of, process, call.store, call.request.bucket)
 
 
-def _source(call: Call) -> ObjectRef:
-    return ObjectRef(call.request.bucket, call.request.key)
+async def _region(call: Call) -> str:
+    return call.service.region_of(await call.need_bucket(call.request.bucket))
 
 
 def _target(saveas: SaveAs, source_bucket: str) -> ObjectRef:
@@ -88,7 +88,7 @@ def _target(saveas: SaveAs, source_bucket: str) -> ObjectRef:
 
 
 async def _check_target(call: Call, target: ObjectRef) -> None:
-    source = call.service.region_of(await call.need_bucket(call.request.bucket))
+    source = await _region(call)
     found = await blocking(call.store.bucket, target.bucket)
     region = call.service.region_of(found)
     call.identity.permit(SAVE_TARGET, target.bucket, target.key, region)
@@ -98,20 +98,30 @@ async def _check_target(call: Call, target: ObjectRef) -> None:
         raise refusals.target_elsewhere()
 
 
-def _render(store: Store, source: ObjectRef, actions: tuple[Action, ...]) -> tuple[StoredObject, Rendered]:
-    content = store.open(source.bucket, source.key)
+def _render(call: Call, actions: tuple[Action, ...], region: str) -> tuple[StoredObject, Rendered]:
+    bucket = call.request.bucket
+
+    def watermark_image(key: str) -> bytes:
+        call.identity.permit(READ_SOURCE, bucket, key, region)
+        return _read(call.store, ObjectRef(bucket, key), MAX_SOURCE)[1]
+
+    stored, data = _read(call.store, ObjectRef(bucket, call.request.key), source_limit(actions))
+    return stored, render(data, actions, watermark_image)
+
+
+def _read(store: Store, source: ObjectRef, limit: int) -> tuple[StoredObject, bytes]:
+    content = None if key_problem(source.key) else store.open(source.bucket, source.key)
     if content is None:
         raise refusals.no_such_source(source.key)
     with content:
-        limit = source_limit(actions)
         if content.stored.size > limit:
             raise refusals.picture_too_large(limit)
-        return content.stored, render(content.file.read(), actions)
+        return content.stored, content.file.read()
 
 
-def _save(store: Store, source: ObjectRef, actions: tuple[Action, ...], target: ObjectRef) -> StoredObject:
-    _, rendered = _render(store, source, actions)
-    return put(store, target.bucket, target.key, rendered.body, {"content-type": rendered.content_type})
+def _save(call: Call, actions: tuple[Action, ...], region: str, target: ObjectRef) -> StoredObject:
+    _, rendered = _render(call, actions, region)
+    return put(call.store, target.bucket, target.key, rendered.body, {"content-type": rendered.content_type})
 
 
 def _saved_document(saveas: SaveAs, size: int) -> bytes:

@@ -1,0 +1,92 @@
+"""The tables of the documentation that come from tables of the code. `python -m tests.docs` writes them anew."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from worker.emulator.images.formats import FORMATS, Format
+from worker.oss.actions import ACTIONS
+from worker.oss.parameter import ActionSpec, Evidence, Kind, Parameter
+
+LOCAL_OSS = Path(__file__).parents[1] / "docs/local-oss.md"
+
+
+def actions() -> Iterator[str]:
+    """A row for each action, followed by one for each of its parameters."""
+    yield "| action | parameter | values | default | known from | notes |"
+    yield "|---|---|---|---|---|---|"
+    for spec in ACTIONS.values():
+        yield _row(f"**{spec.name}**", "", "", "", _known(spec.evidence), _sentence(spec.note, _needed(spec)))
+        for parameter in spec.parameters.values():
+            name = f"`{parameter.name}`" if parameter.name else "*(bare value)*"
+            default = f"`{parameter.default}`" if parameter.default else ""
+            yield _row("", name, _values(parameter), default, _known(parameter.evidence), _sentence(parameter.note))
+
+
+def formats() -> Iterator[str]:
+    """A row for each format of pictures."""
+    yield "| format | read | written | longest side of a source | largest result |"
+    yield "|---|---|---|---|---|"
+    for known in FORMATS.values():
+        written = "yes" if known.written else "no, refused by name"
+        yield _row(known.name, "yes", written, f"{known.max_side:,}", _largest(known) if known.written else "")
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {"actions": actions, "formats": formats}
+
+
+def with_tables(text: str) -> str:
+    """The document with what stands between the marks of each table replaced by that table."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+        assert text.count(begin) == text.count(end) == 1, name
+        before, _, rest = text.partition(begin)
+        text = "\n".join([before + begin, *table(), end + rest.partition(end)[2]])
+    return text
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
+def _values(parameter: Parameter) -> str:
+    match parameter.kind:
+        case Kind.INTEGER:
+            return f"{parameter.low} to {parameter.high}"
+        case Kind.CHOICE:
+            return " ".join(f"`{choice}`" for choice in parameter.choices)
+        case Kind.COLOR:
+            return "RRGGBB"
+        case Kind.FONT:
+            return "base64 of " + " ".join(f"`{choice}`" for choice in parameter.choices)
+        case Kind.TEXT:
+            return "base64 of a text"
+        case Kind.OBJECT:
+            return "base64 of a key in the same bucket"
+
+
+def _known(evidence: Evidence) -> str:
+    return f"**{evidence}**" if evidence is Evidence.GUESS else str(evidence)
+
+
+def _needed(spec: ActionSpec) -> str:
+    names = [name for name in spec.required if name]
+    return f"needs {' or '.join(f'`{name}`' for name in names)}" if names else ""
+
+
+def _sentence(*parts: str) -> str:
+    return "; ".join(part for part in reversed(parts) if part)
+
+
+def _largest(known: Format) -> str:
+    width, height, pixels = known.max_written
+    sides = f"{width:,} x {height:,}"
+    return f"{sides}, {pixels:,} pixels" if pixels < 1 << 40 else sides
+
+
+def main() -> None:
+    """Write the tables anew."""
+    LOCAL_OSS.write_text(with_tables(LOCAL_OSS.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

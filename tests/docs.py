@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from worker.emulator.access.rights import RIGHTS
 from worker.emulator.images.formats import FORMATS, Format
+from worker.emulator.operations import OPERATIONS
 from worker.oss.actions import ACTIONS
 from worker.oss.parameter import ActionSpec, Evidence, Kind, Parameter
 
@@ -31,7 +33,16 @@ def formats() -> Iterator[str]:
         yield _row(known.name, "yes", written, f"{known.max_side:,}", _largest(known) if known.written else "")
 
 
-TABLES: dict[str, Callable[[], Iterator[str]]] = {"actions": actions, "formats": formats}
+def operations() -> Iterator[str]:
+    """A row for each operation, with the rights it needs."""
+    yield "| operation | known from | needs | notes |"
+    yield "|---|---|---|---|"
+    for name, operation in OPERATIONS.items():
+        rights = " ".join(f"`{right}`" for right in RIGHTS[name])
+        yield _row(f"**{name}**", _known(operation.evidence), rights, operation.note)
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {"operations": operations, "actions": actions, "formats": formats}
 
 
 def with_tables(text: str) -> str:

@@ -143,7 +143,7 @@ class LocalOSS:
         identity.permit_operation(operation, request, await self._locate(request, identity))
         body = body_of(exchange.http, self._idle_s)
         call = Call(request, dict(request.query), dict(request.headers), body, self._service, identity)
-        return await OPERATIONS[operation](call)
+        return await OPERATIONS[operation].answer(call)
 
     def _identify(self, request: Request, skew_s: float) -> Identity:
         if not self._auth:

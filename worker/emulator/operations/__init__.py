@@ -1,6 +1,7 @@
 """The operations of the local OSS, by the names the documentation gives them. What is not here is answered with 501."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from worker.emulator.call import Answer, Call
@@ -9,25 +10,50 @@ from worker.emulator.operations.listing import list_objects
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
 from worker.emulator.operations.styles import delete_style, get_style, list_style, put_style
+from worker.oss.parameter import Evidence
 
-Operation = Callable[[Call], Awaitable[Answer]]
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What answers a request, how it is known that the service answers so, and what part of the operation is here."""
+
+    answer: Callable[[Call], Awaitable[Answer]]
+    evidence: Evidence
+    note: str = ""
+
+
+_RECORDED, _DOCUMENTED, _GUESS = Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.GUESS
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
-        "ListBuckets": list_buckets,
-        "PutBucket": put_bucket,
-        "GetBucketInfo": get_bucket_info,
-        "ListObjectsV2": list_objects,
-        "PutStyle": put_style,
-        "GetStyle": get_style,
-        "ListStyle": list_style,
-        "DeleteStyle": delete_style,
-        "PutObject": put_object,
-        "GetObject": get_object,
-        "HeadObject": head_object,
-        "GetObjectMeta": get_object_meta,
-        "DeleteObject": delete_object,
-        "ProcessObject": process_object,
-        "AsyncProcessObject": refuse_async,
+        "ListBuckets": Operation(list_buckets, _DOCUMENTED, "`prefix`, `marker` and `max-keys`"),
+        "PutBucket": Operation(
+            put_bucket, _DOCUMENTED, "again by its owner is no error; ACL and redundancy are not kept"
+        ),
+        "GetBucketInfo": Operation(get_bucket_info, _DOCUMENTED, "name, region, endpoints, owner, dates"),
+        "ListObjectsV2": Operation(list_objects, _DOCUMENTED, "all parameters; in byte order (a guess)"),
+        "PutStyle": Operation(put_style, _DOCUMENTED, "at most 50 in a bucket; the code of one more is a guess"),
+        "GetStyle": Operation(get_style, _DOCUMENTED, "the time it was made is that of its last change"),
+        "ListStyle": Operation(list_style, _DOCUMENTED),
+        "DeleteStyle": Operation(delete_style, _DOCUMENTED),
+        "PutObject": Operation(
+            put_object,
+            _DOCUMENTED,
+            "up to 512 MiB; Content-MD5, CRC-64, `x-oss-meta-*`, `x-oss-forbid-overwrite`; no ACL, tags or encryption",
+        ),
+        "GetObject": Operation(
+            get_object,
+            _DOCUMENTED,
+            "ranges, conditions, `response-*`, `x-oss-process`; saveas is refused, its code a guess",
+        ),
+        "HeadObject": Operation(head_object, _DOCUMENTED, "conditions; errors in `x-oss-err`"),
+        "GetObjectMeta": Operation(get_object_meta, _DOCUMENTED),
+        "DeleteObject": Operation(delete_object, _DOCUMENTED),
+        "ProcessObject": Operation(
+            process_object,
+            _RECORDED,
+            "with saveas the recorded JSON, without it the picture; across regions 403, a guess (older pages: 400)",
+        ),
+        "AsyncProcessObject": Operation(refuse_async, _GUESS, "always refused: image actions are not done so"),
     }
 )

@@ -1,6 +1,7 @@
 """The commands beside `run`: what they print, what they send, and how they end."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +139,14 @@ async def test_who_closes_our_output_meets_no_traceback(desk: Desk) -> None:
     os.close(writing)
     ended = await desk.end(process)
     assert (ended.code, ended.err) == (0, "")
+
+
+async def test_an_unknown_code_with_json_is_one_object_too(desk: Desk) -> None:
+    unknown = await desk.run("explain", "NoSuchKy", "--json")
+    assert (unknown.code, unknown.json["exit"]) == (66, 66)
+
+
+async def test_a_full_output_does_not_change_how_a_command_ends(desk: Desk) -> None:
+    with Path("/dev/full").open("w") as full:  # noqa: ASYNC230 - nothing to wait for
+        ended = await desk.end(await desk.start("explain", "75", stdout=full.fileno()))
+    assert ended.code == 0

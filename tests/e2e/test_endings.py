@@ -260,3 +260,14 @@ async def test_a_terminal_shows_a_bar_and_text(desk: Desk) -> None:
     assert " info    started " in shown
     assert "6 saved" in shown
     assert "\u2501" in shown
+
+
+async def test_failures_that_are_accepted_are_not_called_saved(desk: Desk) -> None:
+    async with StandIn(
+        photos(3), lambda seen: refusal(400, "ImageDamage") if seen.method == "POST" else None
+    ) as server:
+        desk.set_up(server)
+        ended = await desk.run("run", "job.yaml", environ={**KEYS, "OSS_SAVEAS_FAILURE__ACCEPT": "3"})
+    assert ended.code == 0
+    assert "every task" not in ended.out
+    assert "failure.accept" in ended.out

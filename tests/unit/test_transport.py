@@ -25,6 +25,7 @@ from yarl import URL
 from tests.fakes import MadeUpResponse
 from tests.stand_in import Reply, StandIn
 from worker import __version__
+from worker.errors import UsageError
 from worker.oss.answer import Answer
 from worker.oss.codes import Remedy
 from worker.oss.endpoint import parse_endpoint
@@ -435,3 +436,22 @@ async def test_passwords_of_a_netrc_do_not_replace_our_signature(
 async def test_a_transport_has_to_be_opened() -> None:
     with pytest.raises(RuntimeError, match="not open"):
         await transport(URL_OF_NOBODY).send(POST)
+
+
+async def test_the_password_of_a_proxy_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with StandIn({}, lambda _: Reply(407, (), b"")) as proxy:
+        url = proxy.url.replace("http://", "http://user:made-up-password@")
+        async with transport("https://oss.example.com", options=Options(proxy=url)) as opened:
+            found = await opened.send(POST)
+    assert isinstance(found, Failure)
+    assert code(found) == "ConnectionFailed"
+    assert "407" in found.message
+    assert "made-up-password" not in found.message
+
+
+def test_a_proxy_that_is_no_url_is_a_users_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("https_proxy", "http://user:made-up-password@[bad")
+    with pytest.raises(UsageError) as caught:
+        _proxy_for("https", "oss.example.com", "env")
+    assert "made-up-password" not in str(caught.value)

@@ -66,3 +66,14 @@ def test_a_stamp_is_the_corrected_time() -> None:
     wall.now += timedelta(seconds=5)
     tested.correct(wall.now + timedelta(seconds=60))
     assert tested.stamp() == EPOCH + timedelta(seconds=65)
+
+
+def test_a_date_that_no_clock_shows_is_not_believed() -> None:
+    tested, _ = clock()
+    for absurd in (
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+        datetime(1970, 1, 1, tzinfo=UTC),
+    ):
+        tested.correct(absurd)
+        assert tested.now() == EPOCH

@@ -181,3 +181,10 @@ def test_waiters_that_are_cancelled_leave_nothing_locked(
                 await tested.acquire(lane, 1)
 
     in_virtual_time(main())
+
+
+def test_a_size_that_no_processed_source_has_does_not_stop_the_run() -> None:
+    async def main() -> list[float]:
+        return await work(throttle_of(1000, 20), [10**14, 0])
+
+    assert in_virtual_time(main())[1] == pytest.approx(10, abs=0.01)

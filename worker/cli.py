@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import io
 import json
 import logging
 import os
@@ -36,10 +35,10 @@ from worker.settings import Settings
 from worker.settings.loading import load_settings
 from worker.summary import OUTCOMES, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
-from worker.telemetry.escape import escape
 from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
+from worker.telemetry.output import complain, open_standard_streams, print_json, print_text
 from worker.telemetry.progress import Form, show_progress
 
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -116,10 +115,10 @@ def run(
         return Exit.OK
     _leave_word(_short(summary))
     if as_json:
-        _print_json(summary.document())
+        print_json(summary.document())
     else:
         directory = Path(settings.results) / job.job / options.run
-        _print(describe_ending(summary, str(directory), _local_folders(settings, job)))
+        print_text(describe_ending(summary, str(directory), _local_folders(settings, job)))
     return Exit.OK if summary.exit in accepted else summary.exit
 
 
@@ -139,9 +138,9 @@ def plan(
     part = arguments.shard(shard)
     found = uvloop.run(forecast(job, settings, part, arguments.parallelism(os.environ, part), os.environ, _log))
     if as_json:
-        _print_json(found.document())
+        print_json(found.document())
     else:
-        _print(describe_forecast(found))
+        print_text(describe_forecast(found))
     return Exit.NOTHING_SELECTED if found.empty else Exit.OK
 
 
@@ -156,11 +155,11 @@ def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST..
         except UsageError as error:
             problems += [str(problem) for problem in error.problems]
     if as_json:
-        _print_json({"schema": 1, "valid": not problems, "problems": problems})
+        print_json({"schema": 1, "valid": not problems, "problems": problems})
     elif problems:
-        _complain("\n".join(problems))
+        complain("\n".join(problems))
     else:
-        _print("\n".join(f"{path}: valid" for path in manifests))
+        print_text("\n".join(f"{path}: valid" for path in manifests))
     return Exit.USAGE if problems else Exit.OK
 
 
@@ -197,7 +196,7 @@ def serve(
             loop.add_signal_handler(number, ended.set)
         # A task, not a coroutine, which would be left without anybody who awaits it where serving fails.
         until = loop.create_task(ended.wait())
-        await serve_local_oss(options, ready=lambda url: _print(f"listening on {url}"), until=until)
+        await serve_local_oss(options, ready=lambda url: print_text(f"listening on {url}"), until=until)
 
     uvloop.run(serve_until_signal())
     return Exit.OK
@@ -213,31 +212,18 @@ def explain(code: Annotated[str, typer.Argument(metavar="CODE")], as_json: Json 
         message = f"nothing is known about {code!r}{mend}"
         raise UnknownCodeError(message)
     if as_json:
-        _print_json({"schema": 1, **asdict(found)})
+        print_json({"schema": 1, **asdict(found)})
     else:
-        _print(str(found))
+        print_text(str(found))
     return Exit.OK
 
 
 def main() -> None:
     """Run a command and exit with its code."""
-    _open_standard_streams()
+    open_standard_streams()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_interrupted)  # until a command has a better way to end
     sys.exit(int(_run_command(sys.argv[1:])))
-
-
-def _open_standard_streams() -> None:
-    """Stand-ins for closed streams, whose numbers the next file would take; and no text that cannot be told."""
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - a descriptor, open to the end
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _exit_interrupted(_number: int, _frame: object) -> None:
@@ -255,7 +241,7 @@ def _run_command(args: list[str]) -> int:
         ended = error
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one, with its exit code
         traceback.print_exception(error)
-        _complain("error: this is a bug in oss-saveas: please report it with the lines above; running again is safe")
+        complain("error: this is a bug in oss-saveas: please report it with the lines above; running again is safe")
         ended = WorkerError(f"{type(error).__name__}: {error}")
     else:
         return int(result or 0)
@@ -265,9 +251,9 @@ def _run_command(args: list[str]) -> int:
 
 def _fail(error: WorkerError, *, as_json: bool) -> None:
     if isinstance(error, UsageError):
-        _complain(str(error))
+        complain(str(error))
     elif error.exit_code is not Exit.UNEXPECTED:
-        _complain(f"error: {error}")
+        complain(f"error: {error}")
     ending: dict[str, object] = {
         "schema": 1,
         "outcome": OUTCOMES[error.exit_code],
@@ -276,7 +262,7 @@ def _fail(error: WorkerError, *, as_json: bool) -> None:
     }
     _leave_word(ending)
     if as_json:
-        _print_json(ending)
+        print_json(ending)
 
 
 def _settings(config: Path | None, flags: dict[str, str | None]) -> Settings:
@@ -313,22 +299,6 @@ def _read(path: Path) -> str:
 
 def _log(message: str, level: int = logging.INFO, **fields: object) -> None:
     logging.getLogger(LOGGER).log(level, message, extra=fields)
-
-
-def _complain(text: str) -> None:
-    print("\n".join(escape(line) for line in text.split("\n")), file=sys.stderr)
-
-
-def _print(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except OSError:
-        # Who read our output has gone, which changes nothing of what was done. Nothing more may go into the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _print_json(found: dict[str, object]) -> None:
-    _print(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def _short(summary: Summary) -> dict[str, object]:

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -163,6 +163,7 @@ HEADERS = [
     b"x-oss-meta-a: \xff\xfe",
     b"range: bytes=99999999999999999999999-",
     b"range: bytes=-99999999999999999999999",
+    b"range: bytes=" + b"9" * 5000 + b"-",
     b"range: bytes=--1",
     b"range: bytes=\xb2-\xb3",
     b"if-modified-since: the day before yesterday",
@@ -407,3 +408,41 @@ async def test_what_is_in_the_way_on_disk_is_no_bug(outside: Path) -> None:
             answer = await client.send_raw("GET", target)
             check_proper(answer)
             assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        (
+            "x-oss-signature-version=OSS4-HMAC-SHA256"
+            "&x-oss-credential=a%2F99991231%2Fcn-hangzhou%2Foss%2Faliyun_v4_request"
+            "&x-oss-date=99991231T235959Z&x-oss-expires=604800&x-oss-signature=00"
+        ),
+        "response-content-type=a%01b%7F%C2%85",
+        "OSSAccessKeyId=a&Expires=99999999999999999999&Signature=b",
+    ],
+)
+@pytest.mark.parametrize("auth", [False, True])
+async def test_absurd_queries_are_answered_properly(outside: Path, query: str, auth: bool) -> None:
+    async with served(outside / "root", auth=auth) as client:
+        check_proper(await client.send_raw("GET", f"/photos/a.jpg?{query}"))
+
+
+async def test_a_file_that_gets_shorter_while_it_is_sent_ends_the_connection(outside: Path) -> None:
+    size = 64 << 20  # more than the buffers between both ends hold
+    async with served(outside / "root") as client:
+        (outside / "root/photos/large").write_bytes(bytes(size))
+        parts = urlsplit(client.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(b"GET /photos/large HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        received = len(await reader.readuntil(b"\r\n\r\n"))
+        os.truncate(outside / "root/photos/large", 1)
+        writer.write(b"GET /photos/missing HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        body = b""
+        with suppress(ConnectionError):
+            while chunk := await reader.read(1 << 20):
+                body = chunk
+                received += len(chunk)
+        writer.close()
+    assert received < size
+    assert b"HTTP/1.1" not in body

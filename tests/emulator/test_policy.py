@@ -13,6 +13,7 @@ from worker.emulator.access.policy import FULL_ACCESS, Effect, Policy, Ruling, S
 from worker.emulator.access.reading import read_access
 from worker.emulator.access.rights import RIGHTS, resource
 from worker.emulator.operations import OPERATIONS
+from worker.emulator.patterns import matches
 from worker.errors import UsageError
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
@@ -219,3 +220,17 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 def test_no_repr_holds_a_secret(tmp_path: Path) -> None:
     text = "version: 1\nkeys: [{id: a, secret: do-not-tell, token: do-not-tell}]\n"
     assert "do-not-tell" not in repr(read(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("a[1].jpg", "a[1].jpg", True),
+        ("a[1].jpg", "a1.jpg", False),
+        ("a?c*", "abcdef", True),
+        ("*", "a\nb", True),
+        ("a", "A", False),
+    ],
+)
+def test_only_the_star_and_the_question_mark_have_a_meaning(pattern: str, text: str, fits: bool) -> None:
+    assert matches(pattern, text) is fits

@@ -199,11 +199,12 @@ def _check_validity(at: datetime, expires: str, now: datetime) -> None:
     if not re.fullmatch(r"[0-9]{1,6}", expires, re.ASCII) or not 1 <= int(expires) <= MAX_EXPIRES_S:
         message = f"x-oss-expires must be from 1 to {MAX_EXPIRES_S} seconds."
         raise refusals.invalid_argument("x-oss-expires", expires, message, "0002-00000232")
+    # First: a date at the end of the calendar has no end of its validity.
+    if (at - now).total_seconds() > MAX_SKEW_S:
+        raise refusals.time_too_skewed(_shown(at), _shown(now))
     end = at + timedelta(seconds=int(expires))
     if now > end:
         raise _expired(end, now)
-    if (at - now).total_seconds() > MAX_SKEW_S:
-        raise refusals.time_too_skewed(_shown(at), _shown(now))
 
 
 def _check_skew(at: datetime, now: datetime) -> None:

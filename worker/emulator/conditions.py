@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from worker.emulator import refusals
 from worker.oss.answer import normal_etag, parse_http_date
 
-_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
 
 
 def not_modified(headers: Mapping[str, str], etag: str, modified: float) -> bool:

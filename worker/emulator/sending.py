@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 import struct
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -76,16 +77,19 @@ async def _send_body(http: web.BaseRequest, response: web.StreamResponse, answer
     if answer.status not in {204, 304}:
         response.headers.setdefault("Content-Length", str(size))
     await response.prepare(http)
+    left = size if has_body else 0
     if has_body:
         sent = size // 2 if manner.half else size
         async for chunk in _chunks(answer.body, sent, max(1, size // _STEPS) if manner.seconds else CHUNK):
             await response.write(chunk)
+            left -= len(chunk)
             if manner.seconds:
                 await asyncio.sleep(manner.seconds / _STEPS)
-    if manner.half:
+    if left or manner.half:
+        # What was promised does not come: another answer on this connection would be taken for it.
         if http.transport is not None:
             http.transport.close()
-        raise ConnectionAbortedError("cut off by a fault")
+        raise ConnectionAbortedError("cut off")
     await response.write_eof()
 
 
@@ -96,11 +100,14 @@ async def _chunks(body: bytes | Part, left: int, step: int) -> AsyncIterator[byt
         return
     file = body.content.file
     await blocking(file.seek, body.start)
-    while left and (chunk := await blocking(file.read, min(step, left))):
+    while left:
+        chunk = await blocking(file.read, min(step, left))
+        if not chunk:
+            return  # somebody has shortened the file
         left -= len(chunk)
         yield chunk
 
 
 def _header_text(value: str) -> str:
     """A header value that cannot break out of its line."""
-    return value.replace("\r", " ").replace("\n", " ").replace("\0", " ")
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in value)

@@ -1,9 +1,10 @@
 """RAM policies: what they say of an action on a resource. Pure. Source: RAM, "Policy structure and syntax"."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from worker.emulator.patterns import matches
 
 _PARTS = 5  # acs:oss:{region}:{owner}:{bucket or bucket/key}
 
@@ -33,7 +34,7 @@ class Statement:
 
     def covers(self, action: str, resource: str) -> bool:
         """Whether it speaks of this action on this resource."""
-        return any(_matches(pattern.lower(), action.lower()) for pattern in self.actions) and any(
+        return any(matches(pattern.lower(), action.lower()) for pattern in self.actions) and any(
             resource_matches(pattern, resource) for pattern in self.resources
         )
 
@@ -68,10 +69,4 @@ def resource_matches(pattern: str, resource: str) -> bool:
     if pattern == "*":
         return True
     wanted, found = pattern.split(":", _PARTS - 1), resource.split(":", _PARTS - 1)
-    return len(wanted) == len(found) and all(map(_matches, wanted, found))
-
-
-def _matches(pattern: str, text: str) -> bool:
-    parts = (".*" if character == "*" else "." if character == "?" else re.escape(character) for character in pattern)
-    # Several `*` side by side mean one; left as they are they would make a long text slow to refuse.
-    return re.fullmatch(re.sub(r"(?:\.\*)+", ".*", "".join(parts)), text, re.DOTALL) is not None
+    return len(wanted) == len(found) and all(map(matches, wanted, found))

@@ -58,7 +58,7 @@ def _rule(value: Value) -> Rule:
 
 def _operation(value: Value) -> str:
     text = value.name()
-    if text not in RIGHTS and not set(text) & set("*?["):
+    if text not in RIGHTS and not set(text) & set("*?"):
         mend = f"write {nearest(text, sorted(RIGHTS))}, or a pattern such as Get*"
         raise value.wrong(f"{shown(text)} is no operation of the local OSS", mend)
     return text

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from types import MappingProxyType
+
+from worker.emulator.patterns import matches
 
 
 class Fault(StrEnum):
@@ -107,7 +108,7 @@ class Rule:
     def concerns(self, operation: str, bucket: str, key: str) -> bool:
         """Whether the rule is for such requests."""
         return (
-            any(fnmatchcase(operation, pattern) for pattern in self.operations)
-            and fnmatchcase(bucket, self.bucket)
-            and fnmatchcase(key, self.key)
+            any(matches(pattern, operation) for pattern in self.operations)
+            and matches(self.bucket, bucket)
+            and matches(self.key, key)
         )

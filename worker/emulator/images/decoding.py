@@ -92,7 +92,8 @@ def resize(image: Image, size: Size) -> Image:
 
 
 def _open_bmp(data: bytes) -> Image:
-    image = read_bmp(data, MAX_PIXELS)
+    # Decoded as a whole, even to see its header: the limit of such formats comes first.
+    image = read_bmp(data, MAX_WHOLE_SOURCE)
     if image is None:
         raise refusals.too_many_pixels("0040-00000012")
     return image

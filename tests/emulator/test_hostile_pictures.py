@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tests.emulator.golden.sources import sources
 from tests.emulator.pictures import opened, refusal_or_none
 from worker.emulator.images import render
+from worker.emulator.images.geometry import Size
+from worker.emulator.images.overlay import Overlays
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.refusals import no_such_source
 from worker.emulator.styles import recipe_of
@@ -160,3 +162,36 @@ def test_a_lie_within_the_limits_costs_less_than_a_gigabyte() -> None:
     peak, verdicts = memory_and_verdicts("liars")
     assert set(itertools.chain(*verdicts.values())) <= {"", "NotImplemented", "ImageDamage", "BadRequest"}
     assert peak < GIGABYTE
+
+
+def refused(process: str, source: str = "small.bmp") -> str:
+    found = refusal_or_none(sources()[source], process)
+    return found.message if found else ""
+
+
+def test_a_process_of_hundreds_of_actions_is_refused() -> None:
+    assert refused(f"image{'/bright,1' * 50}") == ""
+    assert "more than 50 actions" in refused(f"image{'/bright,1' * 51}")
+    nested = to_base64(f"mark.png?x-oss-process=image{'/rotate,90' * 50}")
+    assert "more than 50 actions" in refused(f"image/watermark,image_{nested}")
+
+
+def test_a_text_that_would_fill_memory_is_refused_before_it_does() -> None:
+    message = refused(f"image/watermark,text_{to_base64('W' * 64)},size_1000,rotate_45,fill_1")
+    assert "text watermark" in message  # too large, or no font on this machine
+
+
+def test_an_animation_prepares_its_watermark_image_once() -> None:
+    asked: list[str] = []
+
+    def fetch(key: str) -> bytes:
+        asked.append(key)
+        return sources()["clear.png"]
+
+    actions = recipe_of(f"image/watermark,image_{to_base64('mark.png')}", MemoryStore(), "photos").actions
+    overlays = Overlays(fetch)
+    values = dict(actions[0].parameters)
+    first = overlays(values, Size(40, 30))
+    assert overlays(values, Size(40, 30)) is first
+    assert overlays(values, Size(30, 40)) is not first
+    assert asked == ["mark.png"] * 2

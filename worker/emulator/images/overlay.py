@@ -1,7 +1,7 @@
 """Watermark images: fetched from the bucket of the source, and prepared by a process of their own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.emulator import refusals
 from worker.emulator.images.decoding import check_limits, inspect
@@ -15,15 +15,17 @@ from worker.oss.process import Action
 
 # Source: OSS, "Add watermarks": the formats of watermark images.
 _FORMATS = frozenset({"jpg", "png", "bmp", "webp", "tiff"})
+_MAX_PIXELS = 16_777_216  # in memory; as much as a resize may make
 # The bytes of an object of the source's bucket.
 Fetch = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Overlays:
-    """Called for each watermark with its values and the size of the main picture."""
+    """Called for each watermark with its values and the size of the main picture; each is prepared once."""
 
     fetch: Fetch
+    prepared: dict[tuple[str, str, Size], Image] = field(default_factory=dict)
 
     def __call__(self, values: Mapping[str, str], main: Size) -> Image:
         """The watermark image, ready to be laid over.
@@ -31,6 +33,12 @@ class Overlays:
         Raises:
             RefusedError: It does not exist, is no picture, or is damaged or too large.
         """
+        name = (values["image"], values.get("P", ""), main)
+        if name not in self.prepared:
+            self.prepared[name] = self._prepare(values, main)
+        return self.prepared[name]
+
+    def _prepare(self, values: Mapping[str, str], main: Size) -> Image:
         key, actions = table.watermark_image(values["image"])
         if "P" in values:
             actions = (*actions, Action("resize", (("P", values["P"]),)))
@@ -42,8 +50,11 @@ class Overlays:
         check_limits(source)
         steps = [_sized(action, main) for action in actions]
         try:
+            image = still(source, steps, Context(source.format.name, self), oriented=True)
+            if image.width * image.height > _MAX_PIXELS:
+                raise refusals.not_implemented(f"watermark images of more than {_MAX_PIXELS:,} pixels")
             # In memory, for it is read out of order, and what is broken in it is found here.
-            return still(source, steps, Context(source.format.name, self), oriented=True).copy_memory()
+            return image.copy_memory()
         except Error:
             raise refusals.damaged_picture(source.format.name) from None
 

@@ -20,6 +20,7 @@ from worker.emulator.images.steps import STEPS, Context
 from worker.oss import actions as table
 from worker.oss.actions import BARE
 from worker.oss.process import Action
+from worker.oss.refusal import RefusedError
 
 MAX_SOURCE = 20_971_520  # bytes; the number is in the recorded message
 MAX_INFO_SOURCE = 209_715_200  # bytes; info is not bound by the limit above (recorded), but memory is
@@ -29,6 +30,7 @@ _DEFAULT_QUALITY = {"jpg": 85, "webp": 80, "avif": 50}
 _SETTINGS = frozenset({"auto-orient", "quality", "format", "interlace"})
 _QUESTIONS = frozenset({"info", "average-hue"})  # answered in JSON, each by itself
 _MAX_WATERMARK_IMAGES = 3
+_MAX_ACTIONS = 50  # each is a step that libvips nests in the one before: hundreds would exhaust its stack
 _LARGE = 50_000_000  # pixels
 _LARGE_PICTURE = Lock()
 
@@ -43,6 +45,8 @@ class Rendered:
 
 def check(actions: Sequence[Action]) -> None:
     """Refuse actions that are wrong, as the service does, and those that are right but not done here, by name."""
+    if _count(actions) > _MAX_ACTIONS:
+        raise refusals.not_implemented(f"more than {_MAX_ACTIONS} actions in a process")
     for action in actions:
         table.check(action)
         if action.name == "format" and table.values(action)[BARE] not in WRITTEN:
@@ -55,6 +59,19 @@ def check(actions: Sequence[Action]) -> None:
     if len(images) > _MAX_WATERMARK_IMAGES:
         message = f"Maximal number of watermark images supported is {_MAX_WATERMARK_IMAGES}"
         raise refusals.watermark_error(message, "0040-00000026")
+
+
+def _count(actions: Sequence[Action]) -> int:
+    """How many actions there are, those of watermark images among them."""
+    images = [value for action in actions if (value := table.values(action).get("image")) is not None]
+    return len(actions) + sum(_count(_actions_of(image)) for image in images)
+
+
+def _actions_of(image: str) -> Sequence[Action]:
+    try:
+        return table.watermark_image(image)[1]
+    except RefusedError:
+        return ()  # refused in its turn, by the table
 
 
 def source_limit(actions: Sequence[Action]) -> int:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
+from worker.emulator import refusals
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.libvips import Image
 from worker.emulator.images.placement import beside, place
@@ -10,6 +11,7 @@ from worker.emulator.images.shapes import multiply_alpha
 from worker.emulator.images.text import draw_text
 from worker.oss.encoding import from_base64
 
+_MAX_TEXT_PIXELS = 16_777_216  # in memory; as much as a resize may make
 Values = Mapping[str, str]
 # The watermark image that the values name, for a main picture of a size.
 Overlay = Callable[[Values, Size], Image]
@@ -51,6 +53,8 @@ def _text(values: Values) -> Image:
     size = int(values.get("size", "40"))
     font = from_base64(values["type"]) if "type" in values else "wqy-zenhei"
     mask = draw_text(from_base64(values["text"]), font, size)
+    if mask.width * mask.height > _MAX_TEXT_PIXELS:
+        raise refusals.not_implemented(f"a text watermark of more than {_MAX_TEXT_PIXELS:,} pixels")
     color = values.get("color", "000000")
     layer = _filled([int(color[index : index + 2], 16) for index in (0, 2, 4)], mask)
     shade = int(values.get("shadow", "0"))
@@ -74,7 +78,9 @@ def _filled(color: list[int], mask: Image) -> Image:
 
 def _tiled(layer: Image, size: Size, gap_x: int, gap_y: int) -> Image:
     """The layer again and again, from the upper left corner on, over the whole picture."""
-    tile = layer.embed(0, 0, layer.width + gap_x, layer.height + gap_y).copy_memory()
+    tile = layer.embed(0, 0, layer.width + gap_x, layer.height + gap_y)
+    # What of a tile lies outside the picture is never seen, and would only take memory.
+    tile = tile.crop(0, 0, min(tile.width, size.width), min(tile.height, size.height)).copy_memory()
     tiles = tile.replicate(math.ceil(size.width / tile.width), math.ceil(size.height / tile.height))
     return tiles.crop(0, 0, size.width, size.height)
 

@@ -224,6 +224,7 @@ def test_a_faults_file_holds_rules(tmp_path: Path) -> None:
         ("{fault: qps-limit, limit: 0}", "from 0.001"),
         ("{fault: reset, key: ''}", "empty"),
         ("{fault: reset, fault: hang}", "twice"),
+        ("{fault: clock-skew, seconds: -99999999999999h}", "longer than a year"),
     ],
 )
 def test_what_is_no_rule_is_told_with_its_place(tmp_path: Path, rule: str, told: str) -> None:

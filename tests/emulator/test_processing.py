@@ -15,6 +15,7 @@ from worker.emulator.store import put
 from worker.oss.answer import Answer
 from worker.oss.names import ObjectRef
 from worker.oss.process import saveas
+from worker.oss.request import process_object
 
 SOURCE = "dir/照片 1.jpg"
 TARGET = ObjectRef("renditions", "out/照片 (1)+.jpg")
@@ -195,3 +196,13 @@ async def test_the_type_is_that_of_the_bytes_not_of_the_key(client: Client, stor
     stored = store.stat("photos", "out.jpg")
     assert stored is not None
     assert stored.headers["content-type"] == "image/png"
+
+
+async def test_saveas_never_overwrites_where_overwriting_was_forbidden(client: Client, store: MemoryStore) -> None:
+    put(store, "renditions", TARGET.key, b"mine")
+    request = process_object(ObjectRef("photos", SOURCE), saveas(SMALL, TARGET))
+    answer = await client.send(request.with_headers(("x-oss-forbid-overwrite", "true")))
+    assert refused(answer)[:2] == (501, "NotImplemented")
+    content = store.open("renditions", TARGET.key)
+    assert content is not None
+    assert content.file.read() == b"mine"

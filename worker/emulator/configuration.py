@@ -16,6 +16,7 @@ MAX_BYTES = 1 << 20
 _SHOWN_CHARACTERS = 60
 _DURATION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", re.ASCII)
 _SECRET = re.compile("secret|token", re.IGNORECASE)
+_LONGEST_S = 366 * 86_400.0  # of any duration: no clock, key or fault lasts longer
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, None: 1}
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ class Value:
         text = self.text()
         if not text:
             raise self.wrong("this is empty", "write a text")
+        if not text.isprintable():
+            raise self.wrong("this holds characters that cannot be seen", "leave them out")
         return text
 
     def choice(self, choices: Iterable[str]) -> str:
@@ -80,7 +83,10 @@ class Value:
         match = _DURATION.fullmatch(text)
         if match is None:
             raise self.wrong(f"{shown(text)} is no duration", "write a number and a unit: 250ms, 1.5s, 2m or 1h")
-        return float(match[1]) * _UNITS_S[match[2]]
+        found = float(match[1]) * _UNITS_S[match[2]]
+        if abs(found) > _LONGEST_S:
+            raise self.wrong(f"{shown(text)} is longer than a year", "write a shorter time")
+        return found
 
     def moment(self) -> datetime:
         """A timestamp with its zone."""

@@ -52,7 +52,8 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "ProcessObject": Operation(
             process_object,
             _RECORDED,
-            "with saveas the recorded JSON, without it the picture; across regions 403, a guess (older pages: 400)",
+            "with saveas the recorded JSON, without it the picture; across regions 403, a guess (older pages: 400); "
+            "no `x-oss-forbid-overwrite`",
         ),
         "AsyncProcessObject": Operation(refuse_async, _GUESS, "always refused: image actions are not done so"),
     }

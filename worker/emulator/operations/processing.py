@@ -45,6 +45,9 @@ async def process_object(call: Call) -> Answer:
     if recipe.saveas is None:
         _, rendered = await call.draw(_render, call, recipe.actions, await _region(call))
         return Answer(200, (("Content-Type", rendered.content_type),), rendered.body)
+    if call.headers.get("x-oss-forbid-overwrite", "false").lower() != "false":
+        # Not known of the service, and to overwrite all the same would be the worst of guesses.
+        raise refusals.not_implemented("the header x-oss-forbid-overwrite with sys/saveas")
     target = _target(recipe.saveas, call.request.bucket)
     await _check_target(call, target)
     saved = await call.draw(_save, call, recipe.actions, await _region(call), target)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.batch.document import Place
-from worker.batch.entry import STANDARD_INPUT, CsvSource, ListSource, PrefixSource
+from worker.batch.entry import STANDARD_INPUT, CsvSource, ListSource, PrefixSource, Source
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets
@@ -91,7 +91,12 @@ async def plan_tasks(
     if any(entry.etag_ignore for entry in manifest.sources):
         notes.append("etag: ignore: changed sources cannot be seen")
     enumeration = Enumeration(manifest, shard, _asker(connection), own_targets(manifest))
-    if collision_free(manifest) and apart(manifest) and max_tasks is None and not _reads_standard_input(manifest):
+    if (
+        collision_free(manifest)
+        and apart(manifest)
+        and max_tasks is None
+        and not any(map(_is_standard_input, manifest.sources))
+    ):
         yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
         return
     with Spool(_guarded(manifest)) as spool:
@@ -111,7 +116,7 @@ def with_files(manifest: Manifest) -> Manifest:
     """
     problems: list[Problem] = []
     for index, entry in enumerate(manifest.sources):
-        if not isinstance(entry, ListSource | CsvSource) or entry.path == STANDARD_INPUT:
+        if not isinstance(entry, ListSource | CsvSource) or _is_standard_input(entry):
             continue
         try:
             if isinstance(entry, CsvSource) and entry.columns is None:
@@ -132,8 +137,8 @@ def _guarded(manifest: Manifest) -> list[PrefixSource]:
     return [entry for entry in manifest.sources if isinstance(entry, PrefixSource)]
 
 
-def _reads_standard_input(manifest: Manifest) -> bool:
-    return any(getattr(entry, "path", None) == STANDARD_INPUT for entry in manifest.sources)
+def _is_standard_input(entry: Source) -> bool:
+    return isinstance(entry, ListSource | CsvSource) and entry.path == STANDARD_INPUT
 
 
 def _asker(connection: Connection) -> Ask:

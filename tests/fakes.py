@@ -17,7 +17,9 @@ from yarl import URL
 from worker.batch.record import SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, timestamp
 from worker.batch.task import Task
 from worker.dispatch.clock import ServiceClock
-from worker.dispatch.sender import RetryPolicy, Sender
+from worker.dispatch.outage import MANY, Outage
+from worker.dispatch.policy import RetryPolicy
+from worker.dispatch.sender import Sender
 from worker.dispatch.stopping import Stop
 from worker.dispatch.throttle import Throttle
 from worker.oss.answer import Answer
@@ -82,6 +84,11 @@ def loop_clock() -> ServiceClock:
     return ServiceClock(lambda: EPOCH + timedelta(seconds=now_s()), now_s, asyncio.sleep)
 
 
+def outage_of(threshold: int, tell: Callable[[str], None] = lambda _: None) -> Outage:
+    """An outage that goes by the running loop and is never given up."""
+    return Outage(threshold, RetryPolicy(5, 1.0, 8.0, float("inf")), now_s, tell, tell)
+
+
 @dataclass
 class Service:
     """Answers each request by a function, and remembers when what came; `signed_at` is what the signer was told."""
@@ -91,6 +98,7 @@ class Service:
     sent: list[tuple[float, Request]] = field(default_factory=list)
     signed_at: list[datetime] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    outage: Outage | None = None
 
     async def send(self, request: Request) -> Answer | Failure:
         self.sent.append((now_s(), request))
@@ -111,10 +119,11 @@ class Service:
         return Sender(
             self.send,
             self.sign,
-            throttle or throttle_of(FAST),
-            policy,
-            loop_clock(),
-            stop or Stop(),
+            throttle=throttle or throttle_of(FAST),
+            policy=policy,
+            outage=self.outage or outage_of(MANY),
+            clock=loop_clock(),
+            stop=stop or Stop(),
             rng=rng or random.Random(1),
             tell=lambda _, failure: self.told.append(failure.code),
         )

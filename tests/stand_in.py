@@ -85,11 +85,20 @@ class StandIn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.go_away()
+
+    async def go_away(self) -> None:
+        """Listen no more, and cut off who is connected."""
         assert self._server is not None
         self._server.close()
         for writer in list(self._connections):
             writer.transport.abort()
         await self._server.wait_closed()
+
+    async def come_back(self) -> None:
+        """Listen again, where it did before."""
+        port = int(self.url.rpartition(":")[2])
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
 
     @property
     def posts(self) -> list[Seen]:

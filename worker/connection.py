@@ -13,9 +13,12 @@ from typing import Protocol
 
 from worker.credentials.environment import credentials_from
 from worker.dispatch.clock import ServiceClock
-from worker.dispatch.sender import RetryPolicy, Sender, Tell
-from worker.dispatch.stopping import Stop
+from worker.dispatch.outage import MANY, Outage
+from worker.dispatch.policy import RetryPolicy
+from worker.dispatch.sender import Sender, Tell
+from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.throttle import Throttle
+from worker.errors import StoppedError
 from worker.local import local_oss
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Addressing, parse_endpoint
@@ -41,6 +44,8 @@ class Connection:
     """What a command needs to talk to the service. `endpoint` is for people; `requests` counts what was sent."""
 
     sender: Sender
+    throttle: Throttle
+    outage: Outage
     clock: ServiceClock
     stop: Stop
     endpoint: str
@@ -89,29 +94,35 @@ async def connect(
             requests[request.method] += 1
             return await transport.send(request)
 
+        shown = f"local ({url})" if is_local else url
+        retry = settings.retry
+        policy = RetryPolicy(retry.max_attempts, retry.base_delay_s, retry.max_delay_s, retry.task_deadline_s)
+        outage = Outage(
+            min(MANY, concurrency),
+            policy,
+            time.monotonic,
+            tell=lambda text: log(text, logging.WARNING),
+            give_up=lambda reason: stop.throw(Reason.OUTAGE, StoppedError(f"{shown}: {reason}")),
+        )
         clock = ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
+        throttle = Throttle(
+            settings.limits.requests_per_second / parallelism,
+            settings.limits.source_mb_per_second / parallelism,
+            time.monotonic,
+            asyncio.sleep,
+        )
         sender = Sender(
             send=send,
             sign=_signer(credentials, settings),
-            throttle=Throttle(
-                settings.limits.requests_per_second / parallelism,
-                settings.limits.source_mb_per_second / parallelism,
-                time.monotonic,
-                asyncio.sleep,
-            ),
-            policy=RetryPolicy(
-                settings.retry.max_attempts,
-                settings.retry.base_delay_s,
-                settings.retry.max_delay_s,
-                settings.retry.task_deadline_s,
-            ),
+            throttle=throttle,
+            policy=policy,
+            outage=outage,
             clock=clock,
             stop=stop,
             rng=random.Random(),  # noqa: S311 - jitter is no secret
             tell=_teller(log),
         )
-        shown = f"local ({url})" if is_local else url
-        yield Connection(sender, clock, stop, shown, is_local, source, concurrency, requests)
+        yield Connection(sender, throttle, outage, clock, stop, shown, is_local, source, concurrency, requests)
 
 
 def _teller(log: Log) -> Tell:

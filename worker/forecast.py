@@ -41,6 +41,8 @@ async def forecast(
     with stopping(stop), suppress(Cut):
         async with connect(settings, environ, stop, parallelism, log) as connection:
             found = await _decide_all(manifest, settings, shard, parallelism, connection, log)
+    if stop.error is not None:
+        raise stop.error
     if found is None or stop.reason is not None:
         message = "interrupted before everything was decided; nothing was changed"
         raise StopSignalError(message)

@@ -19,11 +19,13 @@ from worker.batch.task import Shard, Task
 from worker.connection import Connection, Log, connect
 from worker.dispatch.canary import Canary
 from worker.dispatch.decider import Decider, Needless, Result
+from worker.dispatch.failure_limit import FailureLimit
 from worker.dispatch.performer import Performer
 from worker.dispatch.recorder import Recorder, bad_row_message
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.tally import Tally
+from worker.dispatch.watchdog import watch
 from worker.errors import AccessError, Exit, ResultsError, StoppedError, UsageError, WorkerError, foremost
 from worker.oss.codes import UNREACHABLE
 from worker.planning import Plan, plan_tasks, read_ledger
@@ -107,6 +109,8 @@ class _Run:
         self._stop = connection.stop
         self._tally = Tally()
         self._canary = Canary(settings.failure.canary)
+        failure = settings.failure
+        self._failure_limit = FailureLimit(failure.window, failure.max_ratio, failure.per_code)
         self._began_s = time.monotonic()
         self._sent = 0
         self._trouble: list[WorkerError] = []
@@ -125,11 +129,22 @@ class _Run:
         """Take every task to its recorded result, or to where the run was stopped."""
         writer = asyncio.create_task(self._log.write(), name="results log")
         writer.add_done_callback(self._writer_ended)
+        watchdog = asyncio.create_task(
+            watch(
+                lambda: self._progress(plan),
+                self._stalled,
+                self._settings.shutdown.stall_s,
+                time.monotonic,
+                asyncio.sleep,
+            ),
+            name="watchdog",
+        )
         try:
             async with aclosing(self._counted(plan)) as tasks:
                 grace_s = self._settings.shutdown.grace_s
                 await self._scheduler.run(tasks, self._connection.concurrency, grace_s)
         finally:
+            watchdog.cancel()
             self._log.close()
             await asyncio.wait([writer])
         if (error := writer.exception()) is not None and error not in self._trouble:
@@ -137,7 +152,11 @@ class _Run:
 
     @property
     def _complete(self) -> bool:
-        return self._scheduler.complete and not self._trouble
+        return self._scheduler.complete and not self._troubles
+
+    @property
+    def _troubles(self) -> list[WorkerError]:
+        return [*self._trouble, *([self._stop.error] if self._stop.error else [])]
 
     def finish(self, plan: Plan | None) -> Summary:
         """Decide how the run ended, and write its summary beside its lines."""
@@ -186,18 +205,39 @@ class _Run:
                 self._tally.failed_before += 1
             case _:
                 self._recorder.record(result)
-                self._watch_for_outage(result)
-                self._canary.hear(result)
-                if self._canary.is_dead(ended=False):
-                    self._stop.throw(Reason.ACCESS)
+                self._judge(result)
 
-    def _watch_for_outage(self, result: Result) -> None:
-        """A task that nobody answered until its deadline says that nobody would answer the others either."""
+    def _judge(self, result: Result) -> None:
+        """Whether to go on, by the results so far."""
+        self._canary.hear(result)
+        excess = self._failure_limit.hear(result)
         error = result.error
-        if error is not None and error.code in UNREACHABLE and self._stop.reason is None:
+        if error is None:
+            return
+        if self._canary.is_refused(ended=False):
+            self._stop.throw(Reason.ACCESS)
+        elif self._canary.is_dead:
+            said = f"{error.code}: {error.message}"
+            self._stop.throw(
+                Reason.FAILURES, StoppedError(f"none of the first results was saved; the last one says {said}")
+            )
+        elif excess is not None:
+            self._stop.throw(Reason.FAILURES, StoppedError(excess))
+        elif error.code in UNREACHABLE:
+            # A task that nobody answered until its deadline says that nobody would answer the others either.
             message = f"{self._connection.endpoint} was not reached until a task's deadline: {error.message}"
-            self._trouble.append(StoppedError(message))
-            self._stop.throw(Reason.OUTAGE)
+            self._stop.throw(Reason.OUTAGE, StoppedError(message))
+
+    def _progress(self, plan: Plan) -> object:
+        """Something that changes with whatever happens; None while the run waits for what it has to wait for."""
+        connection, tally = self._connection, self._tally
+        if connection.outage.paused or connection.throttle.is_holding:
+            return None
+        return sum(connection.requests.values()), plan.enumeration.listed, tally.planned, tally.not_attempted
+
+    def _stalled(self, waits: str) -> None:
+        stall_s = self._settings.shutdown.stall_s
+        self._stop.throw(Reason.STALL, StoppedError(f"nothing has happened for {stall_s:g} s; what waits:\n{waits}"))
 
     def _writer_ended(self, writer: asyncio.Task[None]) -> None:
         error = None if writer.cancelled() else writer.exception()
@@ -208,9 +248,9 @@ class _Run:
 
     def _exit(self, plan: Plan | None) -> Exit:
         tally, stopped = self._tally, self._stop.reason
-        codes = [self._exit_of(error) for error in self._trouble]
+        codes = [self._exit_of(error) for error in self._troubles]
         undone = not self._complete or tally.not_attempted != 0
-        if stopped is Reason.ACCESS or self._canary.is_dead(ended=True):
+        if stopped is Reason.ACCESS or self._canary.is_refused(ended=True):
             codes.append(Exit.REFUSED)
         if stopped is Reason.SIGNAL and undone:
             codes.append(Exit.INTERRUPTED)
@@ -235,7 +275,7 @@ class _Run:
         code, tally, options = self._exit(plan), self._tally, self._options
         ended = self._connection.clock.now()
         enumeration = plan.enumeration if plan else None
-        notes = [*(plan.notes if plan else ()), *map(str, self._trouble)]
+        notes = [*(plan.notes if plan else ()), *map(str, self._troubles)]
         if enumeration:
             notes += [f"{entry.place}: this entry selected nothing" for entry in enumeration.empty]
         return Summary(

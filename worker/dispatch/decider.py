@@ -107,7 +107,7 @@ class Decider:
         else:
             message = f"{wanted.task.target} exists, and this job's log does not know it"
             # Not for good: the target may be gone tomorrow.
-            error = replace(failure("TargetExists", message), remedy=Remedy.WAIT)
+            error = replace(failure("TargetExists", message), remedy=Remedy.RETRY)
             status, size = Status.FAILED, verdict.size
         return Result(wanted.task, wanted.id, status, wanted.etag, wanted.size, size, error=error)
 

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 from tenacity import AsyncRetrying, retry_if_result
 
 from worker.dispatch.clock import ServiceClock
+from worker.dispatch.outage import Outage
+from worker.dispatch.policy import RetryBudget, RetryPolicy
 from worker.dispatch.stopping import Stop
 from worker.dispatch.throttle import Lane, Throttle
 from worker.oss.answer import Answer
@@ -22,16 +24,6 @@ T = TypeVar("T")
 Sign = Callable[[Request, datetime], Request]
 Send = Callable[[Request], Awaitable[Answer | Failure]]
 Tell = Callable[[Request, Failure], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how long one request is tried; times in seconds."""
-
-    max_attempts: int
-    base_delay_s: float
-    max_delay_s: float
-    task_deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +41,12 @@ class Outcome(Generic[T]):
 class _Attempts:
     """What has been tried for one request, and the decision whether to try again.
 
-    `began_s` is when the first attempt was granted: waiting for the throttle is nobody's fault.
+    `sent_s` is when the first attempt was granted: waiting for the throttle is nobody's fault. `began_s` is the same
+    moment, and `now_s` another, by a clock that stands still while the run is paused.
     """
 
     policy: RetryPolicy
+    sent_s: float = 0.0
     began_s: float = 0.0
     made: int = 0
     counted: int = 0
@@ -83,32 +77,33 @@ class _Attempts:
                 self.counted += 1
                 return self.counted < self.policy.max_attempts
 
-    def delay_s(self, failure: Failure, fraction: float, now_s: float) -> float:
-        """How long to wait before the next attempt: full jitter over a doubling bound, or as the service asks."""
+    def delay_s(self, failure: Failure, fraction: float, budget_s: float, now_s: float) -> float:
+        """How long to wait before the next attempt: full jitter over a doubling bound, or as service and budget ask."""
         failed = self.counted + self.uncounted
         if not failed:  # nothing but what is granted once
             return 0.0
         exponent = min(failed, 64) - 1  # 2.0**63 is far over any bound
         bound = min(self.policy.max_delay_s, self.policy.base_delay_s * 2.0**exponent)
-        wanted = max(bound * fraction, failure.retry_after_s)
+        wanted = max(bound * fraction, failure.retry_after_s, budget_s)
         return max(0.0, min(wanted, self.began_s + self.policy.task_deadline_s - now_s))
 
 
 class Sender:
-    """Sends requests of all kinds, on two lanes of one throttle.
+    """Sends requests of all kinds, on two lanes of one throttle, and none but probes while there is an outage.
 
     `rng` makes the jitter; `tell` hears of every attempt that failed and will be made again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that an attempt needs is handed in, so that every rule is proved without a network
         self,
         send: Send,
         sign: Sign,
+        *,
         throttle: Throttle,
         policy: RetryPolicy,
+        outage: Outage,
         clock: ServiceClock,
         stop: Stop,
-        *,
         rng: random.Random,
         tell: Tell,
     ) -> None:
@@ -116,6 +111,8 @@ class Sender:
         self._sign = sign
         self._throttle = throttle
         self._policy = policy
+        self._budget = RetryBudget(throttle.requests_per_second)
+        self._outage = outage
         self._clock = clock
         self._stop = stop
         self._rng = rng
@@ -144,8 +141,12 @@ class Sender:
 
         async def attempt() -> T | Failure:
             with cuts():
-                await self._throttle.acquire(lane, source_bytes)
+                if even_if_stopping:
+                    await self._throttle.acquire(lane, source_bytes)
+                else:
+                    await self._wait_for_turn(lane, source_bytes)
             verdict = await self._attempt(request, judge, attempts)
+            self._outage.hear(request, verdict if isinstance(verdict, Failure) else None)
             return verdict if confirm is None or isinstance(verdict, Failure) else await confirm(verdict)
 
         def wants_another(verdict: object) -> bool:
@@ -154,7 +155,8 @@ class Sender:
         def wait_s(verdict: object) -> float:
             if not isinstance(verdict, Failure):
                 return 0.0
-            return attempts.delay_s(verdict, self._rng.random(), self._clock.monotonic())
+            budget_s = self._budget.wait_s(self._clock.monotonic())
+            return attempts.delay_s(verdict, self._rng.random(), budget_s, self._outage.running_s())
 
         async def sleep(seconds: float) -> None:
             with cuts():
@@ -170,15 +172,23 @@ class Sender:
                 retry=retry_if_result(wants_another),
             )
             verdict = await retrying(attempt)
-        return Outcome(
-            verdict, attempts.made, dict(attempts.tries), attempts.touched, self._clock.monotonic() - attempts.began_s
-        )
+        duration_s = self._clock.monotonic() - attempts.sent_s
+        return Outcome(verdict, attempts.made, dict(attempts.tries), attempts.touched, duration_s)
+
+    async def _wait_for_turn(self, lane: Lane, source_bytes: int | None) -> None:
+        probes = await self._outage.passed()
+        await self._throttle.acquire(lane, source_bytes)
+        while self._outage.paused and not probes:
+            # It began while this request waited for its grant, which will be too old when it is over.
+            probes = await self._outage.passed()
+            await self._throttle.acquire(lane, source_bytes)
 
     async def _attempt(
         self, request: Request, judge: Callable[[Answer], T | Failure], attempts: _Attempts
     ) -> T | Failure:
         if not attempts.made:
-            attempts.began_s = self._clock.monotonic()
+            attempts.began_s = self._outage.running_s()
+            attempts.sent_s = self._clock.monotonic()
         attempts.made += 1
         # Signed after the wait: a signature ages, and a retry may have corrected the clock.
         answer = await self._send(self._sign(request, self._clock.now()))
@@ -189,7 +199,7 @@ class Sender:
         return judge(answer)
 
     def _wants_another(self, request: Request, failure: Failure, attempts: _Attempts) -> bool:
-        if not attempts.call_for_another(failure, self._clock.monotonic()):
+        if not attempts.call_for_another(failure, self._outage.running_s()):
             return False
         self._tell(request, failure)
         return True

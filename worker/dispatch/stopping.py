@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from worker.errors import WorkerError
+
 
 class Cut(Exception):  # noqa: N818 - not an error: the task goes back to where it was, not attempted
     """The run is stopping and this task was not on its way."""
@@ -19,6 +21,8 @@ class Reason(StrEnum):
     RESULTS = "results"
     ACCESS = "access"
     OUTAGE = "outage"
+    FAILURES = "failures"
+    STALL = "stall"
 
 
 class Stop:
@@ -26,16 +30,20 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
+        self.error: WorkerError | None = None
         self._waiting: set[asyncio.Task[object]] = set()
         self._event = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    def throw(self, reason: Reason) -> None:
-        """Stop: cut every wait short, and refuse new ones. A second signal ends the drain, too."""
+    def throw(self, reason: Reason, error: WorkerError | None = None) -> None:
+        """Stop: cut every wait short, and refuse new ones. A second signal ends the drain, too.
+
+        `error` is what the command ends with, where the reason alone does not say it; the first one stands.
+        """
         if self.reason is Reason.SIGNAL and reason is Reason.SIGNAL:
             self._hurry.set()
         if self.reason is None:
-            self.reason = reason
+            self.reason, self.error = reason, error
             self._event.set()
             # Who throws the switch is not waiting, even where it is inside a wait: it leaves by the check at its end.
             for task in self._waiting - {asyncio.current_task()}:

@@ -43,6 +43,7 @@ class Throttle:
         limit = max(1, int(requests_per_second // _WINDOWS_PER_SECOND))
         self._throttler = Throttler(rate_limit=limit, period=limit / requests_per_second)
         self._exact = requests_per_second < _EXACT_BELOW
+        self.requests_per_second = requests_per_second
         self._limit = limit
         self._grants: deque[float] = deque(maxlen=limit)
         self._bytes_per_s = source_mb_per_second * _BYTES_PER_MB
@@ -56,6 +57,11 @@ class Throttle:
         self._control_waiting = 0
         self._no_control = asyncio.Event()
         self._no_control.set()
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the next picture has to wait for the bytes of those before it."""
+        return self._bytes_free_at > self._monotonic()
 
     async def acquire(self, lane: Lane, source_bytes: int | None = 0) -> None:
         """Wait for a grant. `source_bytes` of unknown size (None) count as the mean of those known so far."""

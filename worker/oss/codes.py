@@ -246,6 +246,13 @@ UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout"})
 CREDENTIAL_CODES = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
 )
+# What concerns every task, not this picture: permission, recipe, bucket, style.
+SYSTEMIC = (
+    CREDENTIAL_CODES
+    | {"AccessDenied", "UserDisable", "SecondLevelDomainForbidden", "MethodNotAllowed", "NotImplemented", "TlsFailed"}
+    | {"InvalidArgument", "MissingArgument", "InvalidRequest", "TooManyPipes", "WatermarkError"}
+    | {"NoSuchBucket", "InvalidBucketName", "NoSuchStyle", "RequestTimeTooSkewed"}
+)
 
 
 def remedy(code: str, http: int) -> Remedy:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from worker.oss.answer import Answer, UnreadableAnswerError, parse_error, parse_processed
-from worker.oss.codes import Remedy, remedy
+from worker.oss.codes import SYSTEMIC, Remedy, remedy
 from worker.oss.names import ObjectRef
 
 T = TypeVar("T")
@@ -36,6 +36,11 @@ class Failure:
     def permanent(self) -> bool:
         """Whether the same request would fail again."""
         return self.remedy is Remedy.NONE
+
+    @property
+    def systemic(self) -> bool:
+        """Whether other tasks would fail alike: refused for all of them, or an outage or throttling that lasts."""
+        return self.remedy is Remedy.WAIT or self.code in SYSTEMIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from tests.fakes import Service, answer, in_virtual_time, refused, script
 from worker.batch.document import Place
 from worker.dispatch.first_contact import Expectation, first_contact
-from worker.dispatch.sender import RetryPolicy
+from worker.dispatch.policy import RetryPolicy
 from worker.errors import AccessError, StoppedError, UsageError
 from worker.oss.answer import Answer
 from worker.oss.request import Request

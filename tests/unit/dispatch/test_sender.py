@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import EPOCH, POLICY, Service, answer, http_date, in_virtual_time, now_s, refused, script, throttle_of
-from worker.dispatch.sender import Outcome, RetryPolicy
+from worker.dispatch.policy import RetryPolicy
+from worker.dispatch.sender import Outcome
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.throttle import Lane, Throttle
 from worker.oss.answer import Answer

@@ -315,11 +315,6 @@ def cut_beyond_edge() -> RefusedError:
     return _refuse(400, "CutEdgeExceedRange", "Advance cut's position is out of image.")
 
 
-def too_many_pipes(limit: int) -> RefusedError:
-    """The process chains too many processors."""
-    return _refuse(400, "TooManyPipes", f"Maximal number of pipes supported is {limit}", "0040-00000211")
-
-
 def not_for_gif(action: str) -> RefusedError:
     """The action is documented not to work on GIF; how it is refused is not."""
     return _refuse(400, "BadRequest", f"The action: {action} is not supported for GIF.")

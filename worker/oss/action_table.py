@@ -74,7 +74,13 @@ _SPECS = (
         _integer("p", 1, 1000, "0040-00000317", note="percent; enlarges whatever `limit` says (a guess)"),
         _choice("limit", ("0", "1"), "0040-00000319", "1", evidence=_RECORDED),
         Parameter("color", Kind.COLOR, default="FFFFFF", note="only with m_pad"),
-        _choice("e", ("0", "1"), default="0", note="old name: 1 is m_mfit; only without m"),
+        Parameter(
+            "e",
+            Kind.CHOICE,
+            choices=("0", "1"),
+            means=MappingProxyType({"0": ("m", "lfit"), "1": ("m", "mfit")}),
+            note="old name: 0 is m_lfit, 1 is m_mfit; only without m",
+        ),
         required=("w", "h", "l", "s", "p"),
         missing_ec="0040-00000321",
         evidence=_RECORDED,
@@ -82,8 +88,8 @@ _SPECS = (
     ),
     _spec(
         "crop",
-        _integer("w", 0, 30000, "0040-00000225", note="0 or none: as much as there is (0 is a guess)"),
-        _integer("h", 0, 30000, "0040-00000226", note="0 or none: as much as there is (0 is a guess)"),
+        _integer("w", 0, 30000, "0040-00000225", "0", note="0: as much as there is (that it is 0 is a guess)"),
+        _integer("h", 0, 30000, "0040-00000226", "0", note="0: as much as there is (that it is 0 is a guess)"),
         _integer("x", 0, 30000, default="0", evidence=_RECORDED),
         _integer("y", 0, 30000, default="0", evidence=_RECORDED),
         _choice("g", GRAVITIES, default="nw", note="not `face` and `auto`, which need another service"),
@@ -91,7 +97,7 @@ _SPECS = (
     ),
     _spec(
         "rotate",
-        _integer(BARE, 0, 360, "0040-00000217", "0", evidence=_RECORDED),
+        _integer(BARE, 0, 360, "0040-00000217", evidence=_RECORDED),
         required=(BARE,),
         missing_ec="0040-00000216",
         evidence=_RECORDED,
@@ -112,8 +118,7 @@ _SPECS = (
         _integer(BARE, 1, 100, "0040-00000310", evidence=_GUESS, note="judged, otherwise without effect"),
         required=("q", "Q"),
         missing_ec="0040-00000307",
-        note="JPG, WebP and AVIF; without it a JPG keeps the source's quality (recorded), "
-        "and what becomes one gets 85, WebP 80, AVIF 50 (guesses)",
+        note="JPG, WebP and AVIF; without it a JPG keeps the source's quality (recorded); for what becomes one, see Formats",
     ),
     _spec(
         "format",

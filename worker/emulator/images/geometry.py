@@ -48,16 +48,16 @@ class Scaling:
 
 
 def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True) -> Scaling | None:
-    """What `resize` with these values does to a picture, None where it stays as it is for the sake of `limit`.
+    """What `resize` with these (complete) values does to a picture, None where it stays as it is for the sake of `limit`.
 
     With `may_enlarge` false (GIF) `limit_0` has no effect.
     """
-    limited = values.get("limit", "1") == "1" or not may_enlarge
+    limited = values["limit"] == "1" or not may_enlarge
     if "p" in values and not any(name in values for name in "whls"):
         scaled = percent_of(source, int(values["p"]))
         # The documentation says that p above 100 enlarges, and does not mention limit there.
         return Scaling(scaled) if may_enlarge or scaled.pixels <= source.pixels else None
-    mode = values.get("m") or ("mfit" if values.get("e") == "1" else "lfit")
+    mode = values["m"]
     width, height = _asked(source, values)
     if mode == "fixed":
         scaled = Size(width or height or 1, height or width or 1)
@@ -81,24 +81,24 @@ def percent_of(size: Size, percent: int) -> Size:
 
 
 def cropping(source: Size, values: Mapping[str, str]) -> Box | None:
-    """What `crop` with these values cuts out, None where it begins outside the picture."""
-    # 0 and nothing mean as much as there is; what reaches beyond the edge is cut off.
-    width = min(int(values.get("w", "0")) or source.width, source.width)
-    height = min(int(values.get("h", "0")) or source.height, source.height)
-    across, down = GRAVITY[values.get("g", "nw")]
-    x = (source.width - width) * across // 2 + int(values.get("x", "0"))
-    y = (source.height - height) * down // 2 + int(values.get("y", "0"))
+    """What `crop` with these (complete) values cuts out, None where it begins outside the picture."""
+    # 0 means as much as there is; what reaches beyond the edge is cut off.
+    width = min(int(values["w"]) or source.width, source.width)
+    height = min(int(values["h"]) or source.height, source.height)
+    across, down = GRAVITY[values["g"]]
+    x = (source.width - width) * across // 2 + int(values["x"])
+    y = (source.height - height) * down // 2 + int(values["y"])
     if x >= source.width or y >= source.height:
         return None
     return Box(x, y, Size(min(width, source.width - x), min(height, source.height - y)))
 
 
 def slicing(source: Size, values: Mapping[str, str]) -> Box | None:
-    """What `indexcrop` with these values cuts out, None where there is no such slice: the picture stays whole.
+    """What `indexcrop` with these (complete) values cuts out, None where there is no such slice: it stays whole.
 
     Slices lie side by side, or one below the other where y is given (it wins, documented); the last is cut short.
     """
-    index = int(values.get("i", "0"))
+    index = int(values["i"])
     if "y" in values:
         length = int(values["y"])
         y = index * length

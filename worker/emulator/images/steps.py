@@ -48,7 +48,7 @@ def frame(image: Image, found: Scaling, values: Values) -> Image:
         return _cut(image, found.crop)
     if found.pad is None:
         return image
-    color = values.get("color", "FFFFFF")
+    color = values["color"]
     background = [int(color[index : index + 2], 16) for index in (0, 2, 4)]
     image = image if image.interpretation == "srgb" else image.colourspace("srgb")
     if image.hasalpha():

@@ -6,9 +6,10 @@ had from sums along each axis, at twenty times the cost of its own filters; henc
 """
 
 from worker.emulator.images.geometry import Size
-from worker.emulator.images.libvips import Image, Interpolate
+from worker.emulator.images.libvips import GValue, Image, Interpolate
 
 MAX_PIXELS = 131_072  # of a source; some 15 ms
+_PROFILE = "icc-profile-data"
 
 
 def average(image: Image, size: Size) -> Image:
@@ -19,7 +20,10 @@ def average(image: Image, size: Size) -> Image:
     """
     down = _sums(image, size.height)
     both = _sums(down.rot90(), size.width).rot270()
-    return (both / (image.width * image.height)).rint().cast("uchar").copy(interpretation=image.interpretation)
+    result = (both / (image.width * image.height)).rint().cast("uchar").copy(interpretation=image.interpretation)
+    if _PROFILE in image.get_fields():
+        result.set_type(GValue.blob_type, _PROFILE, image.get(_PROFILE))
+    return result
 
 
 def _sums(image: Image, rows: int) -> Image:

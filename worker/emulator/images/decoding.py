@@ -6,7 +6,7 @@ from PIL.Image import DecompressionBombError
 
 from worker.emulator import refusals
 from worker.emulator.images import area
-from worker.emulator.images.bitmap import read_bmp
+from worker.emulator.images.bitmap import is_lab_tiff, read_bmp
 from worker.emulator.images.formats import MAX_PIXELS, MAX_WHOLE_SOURCE, Format, format_of
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.jpeg import JpegHeader, read_header
@@ -44,6 +44,8 @@ def inspect(data: bytes) -> Source:
     try:
         header = _open_bmp(data) if found.name == "bmp" else Image.new_from_buffer(data, "", access="sequential")
     except (Error, OSError, ValueError, SyntaxError, DecompressionBombError):
+        if is_lab_tiff(data):
+            raise refusals.unsupported_picture() from None
         raise refusals.damaged_picture(found.name) from None
     frames = header.get("n-pages") if found.animated and "n-pages" in header.get_fields() else 1
     orientation = header.get("orientation") if "orientation" in header.get_fields() else 1

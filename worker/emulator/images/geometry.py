@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MAX_SIDE = 16_384
 MAX_PIXELS = 16_777_216
+_RIM = 4  # pixels beside a pixel that a filter looks at, and one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Scaling:
     scaled: Size
     crop: Box | None = None
     pad: Box | None = None
+
+    @property
+    def is_vast(self) -> bool:
+        """Whether the scaled picture is larger than any result may be, of which a crop shows a strip."""
+        return max(self.scaled.width, self.scaled.height) > MAX_SIDE or self.scaled.pixels > MAX_PIXELS
 
     @property
     def result(self) -> Size:
@@ -73,6 +79,36 @@ def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True
         return Scaling(scaled, crop=Box(x, y, Size(width, height)))
     x, y = (width - scaled.width) // 2, (height - scaled.height) // 2
     return Scaling(scaled, pad=Box(x, y, Size(width, height)))
+
+
+def shown(source: Size, found: Scaling) -> tuple[Box, Scaling]:
+    """The part of a picture that the crop of a scaling shows, with a rim for filters, and the scaling of that part."""
+    assert found.crop is not None
+    across = _visible(source.width, found.scaled.width, found.crop.x, found.crop.size.width)
+    down = _visible(source.height, found.scaled.height, found.crop.y, found.crop.size.height)
+    part = Box(across.start, down.start, Size(across.length, down.length))
+    crop = Box(across.skipped, down.skipped, found.crop.size)
+    return part, Scaling(Size(across.scaled, down.scaled), crop=crop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """Along one axis: the part of the source, its scaled length, and what of that lies before the crop."""
+
+    start: int
+    length: int
+    scaled: int
+    skipped: int
+
+
+def _visible(length: int, scaled: int, first: int, asked: int) -> _Visible:
+    if asked == scaled:
+        return _Visible(0, length, scaled, 0)
+    rim = _RIM * max(1, -(-length // scaled))
+    start = max(0, first * length // scaled - rim)
+    end = min(length, -(-(first + asked) * length // scaled) + rim)
+    skipped = first - _share(start, scaled, length, least=0)
+    return _Visible(start, end - start, max(_share(end - start, scaled, length), skipped + asked), skipped)
 
 
 def percent_of(size: Size, percent: int) -> Size:
@@ -139,6 +175,6 @@ def _fitted(source: Size, width: int | None, height: int | None, *, outside: boo
     return Size(_share(source.width, height, source.height), height)
 
 
-def _share(length: int, part: int, whole: int) -> int:
+def _share(length: int, part: int, whole: int, least: int = 1) -> int:
     """Length * part / whole, rounded half up, at least one pixel."""
-    return max(1, (2 * length * part + whole) // (2 * whole))
+    return max(least, (2 * length * part + whole) // (2 * whole))

@@ -31,9 +31,7 @@ def formats() -> Iterator[str]:
     for known in FORMATS.values():
         written = "yes" if known.written else "no, refused by name"
         quality = f"{known.quality}" if known.quality < 100 else ""
-        yield _row(
-            known.name, "yes", written, f"{known.max_side:,}", _largest(known) if known.written else "", quality
-        )
+        yield _row(known.name, "yes", written, f"{known.max_side:,}", _largest(known) if known.written else "", quality)
 
 
 def operations() -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from worker.batch.findings import MendableError, nearest, shown
 from worker.batch.template import ProcessTemplate, TemplateError
 from worker.oss.actions import ACTIONS, ActionError, build, check, output_format
-from worker.oss.process import Action, Image, Style, parse, parse_action
+from worker.oss.process import Action, Image, Style, check_pipes, parse, parse_action
 from worker.oss.refusal import RefusedError
 
 _IMAGE = "image/"
@@ -88,8 +88,13 @@ def has_style(template: ProcessTemplate) -> bool:
 
 
 def _check(process: str, *, exact: bool) -> None:
+    parts = process.split("|")
+    try:
+        check_pipes(parts)
+    except RefusedError as error:
+        raise MendableError(_said(error), "write actions one after the other in one image/...") from None
     offset = 0
-    for part in process.split("|"):
+    for part in parts:
         try:
             _check_processor(part)
         except MendableError as error:

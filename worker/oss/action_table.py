@@ -84,7 +84,8 @@ _SPECS = (
         required=("w", "h", "l", "s", "p"),
         missing_ec="0040-00000321",
         evidence=_RECORDED,
-        note="sizes as recorded; scaled by Lanczos 3 where the service seems to average areas, so bytes differ",
+        note="of at most 131,072 pixels without alpha by averaging areas, the recorded file to the byte; "
+        "of more by Lanczos 3",
     ),
     _spec(
         "crop",
@@ -94,6 +95,7 @@ _SPECS = (
         _integer("y", 0, 30000, default="0", evidence=_RECORDED),
         _choice("g", GRAVITIES, default="nw", note="not `face` and `auto`, which need another service"),
         evidence=_RECORDED,
+        note="the recorded file is missed by 1.4 % of its bytes",
     ),
     _spec(
         "rotate",
@@ -101,7 +103,8 @@ _SPECS = (
         required=(BARE,),
         missing_ec="0040-00000216",
         evidence=_RECORDED,
-        note="right angles to the byte; of other angles the new corners are transparent, white in JPG (a guess)",
+        note="by right angles, the recorded file to the byte; of other angles the new corners are transparent, "
+        "white in JPG (a guess)",
     ),
     _spec(
         "auto-orient",
@@ -118,7 +121,7 @@ _SPECS = (
         _integer(BARE, 1, 100, "0040-00000310", evidence=_GUESS, note="judged, otherwise without effect"),
         required=("q", "Q"),
         missing_ec="0040-00000307",
-        note="JPG, WebP and AVIF; without it a JPG keeps the source's quality (recorded); for what becomes one, see Formats",
+        note="JPG, WebP and AVIF; without it a JPG keeps the source's quality (recorded); all else: see Formats",
     ),
     _spec(
         "format",
@@ -126,6 +129,7 @@ _SPECS = (
         required=(BARE,),
         missing_ec="0040-00000207",
         evidence=_RECORDED,
+        note="the recorded file, a PNG, is missed by 2.1 % of its bytes",
     ),
     _spec("interlace", _choice(BARE, ("0", "1"), default="0"), required=(BARE,)),
     _spec("info", picture=False, evidence=_RECORDED),
@@ -181,7 +185,7 @@ _SPECS = (
         _integer(BARE, 50, 399, "0040-00000280"),
         required=(BARE,),
         evidence=_GUESS,
-        note="an unsharp mask of radius 1; the recorded file is met within 1 %",
+        note="an unsharp mask of radius 1; the recorded file is missed by 0.6 % of its bytes",
     ),
     _spec(
         "watermark",

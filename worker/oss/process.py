@@ -74,7 +74,7 @@ def parse(process: str) -> tuple[Processor, ...]:
     return tuple(_parse_processor(part) for part in process.split("|"))
 
 
-def check_pipes(processors: Sequence[Processor]) -> None:
+def check_pipes(processors: Sequence[object]) -> None:
     """Refuse a chain of more processors than the service joins by pipes, `sys/saveas` left out.
 
     Source: OSS, error code 0040-00000211.

@@ -1,8 +1,8 @@
-"""Making small pictures smaller by averaging areas: each pixel of the result is the mean of the part of the source under
-it, of pixels at its edge only the share that lies under it.
+"""Making small pictures smaller by averaging areas.
 
-A recorded file of the service comes out so to the byte, and with no other filter. libvips has none of this kind. It can be
-had from sums along each axis, at twenty times the cost of its own filters; hence for small pictures alone.
+Each pixel of the result is the mean of what of the source lies under it, of pixels at its edge the share that does. A
+recorded file of the service comes out so to the byte, and with no other filter. libvips has none of this kind. It can
+be had from sums along each axis, at twenty times the cost of its own filters; hence for small pictures alone.
 """
 
 from worker.emulator.images.geometry import Size
@@ -27,7 +27,7 @@ def average(image: Image, size: Size) -> Image:
 
 
 def _sums(image: Image, rows: int) -> Image:
-    """For each of so many rows `rows` times the sum of the rows of the picture under it, of those at its edge a part."""
+    """For each of so many rows `rows` times the sum of the rows of the picture under it, at its edges of a part."""
     width, height, bands = image.width, image.height, image.bands
     # Every row as one pixel, for libvips sums along a line of pixels.
     line = Image.new_from_memory(image.write_to_memory(), height, 1, width * bands, image.format)

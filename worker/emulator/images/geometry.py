@@ -82,7 +82,7 @@ def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True
 
 
 def shown(source: Size, found: Scaling) -> tuple[Box, Scaling]:
-    """The part of a picture that the crop of a scaling shows, with a rim for filters, and the scaling of that part."""
+    """The part of a picture that the crop of a scaling shows, a rim for filters around it, and its own scaling."""
     assert found.crop is not None
     across = _visible(source.width, found.scaled.width, found.crop.x, found.crop.size.width)
     down = _visible(source.height, found.scaled.height, found.crop.y, found.crop.size.height)

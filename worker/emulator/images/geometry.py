@@ -54,7 +54,7 @@ class Scaling:
 
 
 def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True) -> Scaling | None:
-    """What `resize` with these (complete) values does to a picture, None where it stays as it is for the sake of `limit`.
+    """What `resize` with these (complete) values does to a picture, None where `limit` leaves it as it is.
 
     With `may_enlarge` false (GIF) `limit_0` has no effect.
     """

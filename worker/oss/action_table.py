@@ -103,8 +103,8 @@ _SPECS = (
         required=(BARE,),
         missing_ec="0040-00000216",
         evidence=_RECORDED,
-        note="by right angles, the recorded file to the byte; of other angles the new corners are transparent, "
-        "white in JPG (a guess)",
+        note="by right angles, the recorded file to the byte; of other angles the new corners are white, "
+        "transparent where the source has transparency (a guess)",
     ),
     _spec(
         "auto-orient",

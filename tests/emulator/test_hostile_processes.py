@@ -46,11 +46,19 @@ async def served(folder: Path) -> AsyncIterator[str]:
             line = await asyncio.wait_for(server.stdout.readline(), LIMIT_S)
             yield line.decode().removeprefix("listening on ").strip()
             assert server.returncode is None
+            assert peak_of(server.pid) < 1 << 30
         finally:
             if server.returncode is None:
                 server.send_signal(signal.SIGTERM)
             await server.communicate()
-    assert b"Traceback" not in (folder / "log").read_bytes()
+    assert (folder / "log").read_text().splitlines() == [], "a bug would be told there"
+
+
+def peak_of(pid: int) -> int:
+    """The most memory that a process held, in bytes; 0 where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 async def ask(session: aiohttp.ClientSession, url: str, number: int) -> str:

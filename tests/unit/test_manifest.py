@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.golden import Case, cases
-from worker.batch.entry import CsvSource, Filters, ListSource, ObjectsSource, PrefixSource
+from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
 from worker.batch.manifest import Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets
 from worker.batch.reader import parse_manifest, with_columns
@@ -101,7 +101,7 @@ def test_the_sources_of_a_manifest() -> None:
     ]
     assert isinstance(keys, ListSource)
     assert (keys.bucket, keys.path, keys.empty) == ("archive", "jobs/keys.txt", "ok")
-    assert isinstance(table, CsvSource)
+    assert isinstance(table, TableSource)
     assert (table.path, table.columns, table.header) == ("/data/keys.csv", ("key", "title"), False)
 
 
@@ -231,13 +231,13 @@ def test_the_header_of_a_table_completes_the_manifest() -> None:
     assert complete.source_buckets == frozenset({"photos"})
     assert collision_free(complete)
     table = complete.sources[1]
-    assert isinstance(table, CsvSource)
+    assert isinstance(table, TableSource)
     assert (table.columns, table.header) == (("key", "title"), True)
 
 
 def test_the_columns_of_a_table_are_not_known_before_its_header_was_read() -> None:
     (table,) = small("{csv: a.csv}", 'bucket: out, key: "x/{key}"').sources
-    assert isinstance(table, CsvSource)
+    assert isinstance(table, TableSource)
     assert table.columns is None
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from worker.batch.entry import PrefixSource
+from worker.batch.entry import BucketSource
 from worker.batch.planner import BadTask, PlannedTask
 from worker.batch.selection import SourceObject
 from worker.batch.task import Task, target_digest
@@ -33,7 +33,7 @@ class Spool:
     `guarded` are the prefixes of sources that no target may lie below.
     """
 
-    def __init__(self, guarded: Sequence[PrefixSource]) -> None:
+    def __init__(self, guarded: Sequence[BucketSource]) -> None:
         self._guarded = guarded
         self._directory = tempfile.TemporaryDirectory(prefix="oss-saveas-")
         self._database = sqlite3.connect(Path(self._directory.name) / "spool.sqlite", isolation_level=None)

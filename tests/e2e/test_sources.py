@@ -7,6 +7,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
+from PIL import Image
 
 from tests.e2e.desk import Desk
 from tests.emulator.pictures import jpeg
@@ -104,3 +105,24 @@ async def test_an_object_that_is_not_there_is_told_before_any_post(desk: Desk) -
     assert "job.yaml:5:" in ended.err
     assert "oss://logs/none.txt does not exist" in ended.err
     assert desk.lines() == []
+
+
+async def test_rows_fill_structured_actions_and_those_that_cannot_are_bad(desk: Desk) -> None:
+    banners = """\
+pipelines:
+  - name: banner
+    actions:
+      - resize: {m: fixed, w: "{row.width}", h: 5}
+    target: {bucket: renditions, key: "{key}-{row.width}.jpg"}
+"""
+    set_up(desk, "csv: keys.csv", pipelines=banners)
+    desk.write("local-oss/photos/a.jpg", jpeg(8, 8))
+    desk.write("keys.csv", "key,width\na.jpg,6\na.jpg,7\na.jpg,0\na.jpg,wide\na.jpg,6\n")
+    ended = await desk.run("run", "job.yaml", "--json", environ={})
+    assert (ended.code, ended.json["planned"], ended.json["duplicates"]) == (3, 4, 1), ended.err
+    for width in (6, 7):
+        with Image.open(desk.path / f"local-oss/renditions/a.jpg-{width}.jpg") as image:
+            assert image.size == (width, 5)
+    reasons = sorted(line["error"]["message"] for line in desk.lines() if line["status"] == "failed")
+    assert ["keys.csv:4" in reasons[0], "keys.csv:5" in reasons[1]] == [True, True]
+    assert all("w takes a whole number from 1 to 16384" in reason for reason in reasons)

@@ -109,7 +109,7 @@ async def plan_tasks(
         ):
             yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
             return
-        with Spool(_guarded(manifest)) as spool:
+        with Spool(_guarded(manifest), apart=apart(manifest)) as spool:
             with connection.stop.cuts():  # standard input may say nothing for as long as it likes
                 await spool.fill(enumeration)
             if max_tasks is not None and spool.count > max_tasks:

@@ -46,7 +46,7 @@ def test_a_template_renders_as_the_contract_says(template: str, key: str, expect
         ("{dir}//{name}", "c.jpg", {}, "cannot begin with '/'"),
         ("{row.x}", "c.jpg", {"x": ""}, "cannot be empty"),
         ("{row.x}", "c.jpg", {"x": "\\a"}, "cannot begin with"),
-        ("{row.x}", "c.jpg", {"y": "a"}, "no column 'x'"),
+        ("{row.x}", "c.jpg", {"y": "a"}, "no value in the column 'x'"),
         ("t/{key}", "a{b.jpg", {}, "holds a brace"),
         ("t/{key}", "a}b.jpg", {}, "holds a brace"),
         ("t/{{{key}", "a.jpg", {}, "holds a brace"),

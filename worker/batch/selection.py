@@ -1,10 +1,11 @@
 """Selection: which of the objects found are sources of the job, and why the others are not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from worker.batch.entry import BucketSource, Filters, Source
 from worker.batch.template import split_key
@@ -29,11 +30,12 @@ class NotSelected(StrEnum):
     FILTERED = "filtered"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceObject:
+class SourceObject(msgspec.Struct, frozen=True):
     """An object as a source entry found it; None is what is not known. `place` says where it was named.
 
     `left_out` is what an inventory says of it by itself: an old version, or no object at all.
+
+    A Struct and no dataclass: one is made for every row, at an eighth of the time.
     """
 
     bucket: str

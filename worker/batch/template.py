@@ -4,8 +4,10 @@ import difflib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
+
+import msgspec
 
 from worker.oss.encoding import to_base64
 from worker.oss.names import key_problem
@@ -31,16 +33,18 @@ class TemplateError(ValueError):
         self.offset = offset
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """What a task fills its templates with. `format` is what the recipe puts out, None where it keeps the source's."""
+class Fields(msgspec.Struct, frozen=True):
+    """What a task fills its templates with. `format` is what the recipe puts out, None where it keeps the source's.
+
+    A Struct and no dataclass: one is made for every task, at an eighth of the time.
+    """
 
     bucket: str
     key: str
     pipeline: str = ""
     job: str = ""
     format: str | None = None
-    row: Mapping[str, str] = field(default_factory=dict)
+    row: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,13 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class ProcessTemplate:
-    """A process that may hold fields: `image/watermark,text_{row.title:b64}`."""
+    """A process that may hold fields: `image/watermark,text_{row.title:b64}`.
+
+    `constant` is the process itself, where it holds none.
+    """
 
     parts: tuple[ProcessPart, ...]
+    constant: str | None
 
     @classmethod
     def parse(cls, text: str) -> "ProcessTemplate":
@@ -140,12 +148,12 @@ class ProcessTemplate:
         Raises:
             TemplateError: A field is unknown or cannot stand in a process, or a brace stands alone.
         """
-        return cls(_parse(text, _PROCESS_VALUES, base64=True))
+        return cls.joined(_parse(text, _PROCESS_VALUES, base64=True))
 
     @classmethod
     def literal(cls, process: str) -> "ProcessTemplate":
         """A process without fields."""
-        return cls((process,))
+        return cls((process,), process)
 
     @classmethod
     def joined(cls, parts: Iterable[ProcessPart]) -> "ProcessTemplate":
@@ -156,17 +164,13 @@ class ProcessTemplate:
                 found[-1] += part
             else:
                 found.append(part)
-        return cls(tuple(found))
+        literals = [part for part in found if isinstance(part, str)]
+        return cls(tuple(found), "".join(literals) if len(literals) == len(found) else None)
 
     @property
     def columns(self) -> frozenset[str]:
         """The row columns it uses."""
         return _columns(self.parts)
-
-    @property
-    def constant(self) -> str | None:
-        """The process itself, where it holds no field."""
-        return self.with_fields_as("") if all(isinstance(part, str) for part in self.parts) else None
 
     def with_fields_as(self, text: str) -> str:
         """The process with the same text for every field."""
@@ -264,12 +268,13 @@ def _columns(parts: Iterable[ProcessPart]) -> frozenset[str]:
 
 
 def _value(part: Field, fields: Fields) -> str | None:
-    if part.column is None:
-        return VALUES[part.name](fields)
+    value = VALUES.get(part.name)
+    if value is not None:
+        return value(fields)
     try:
-        return fields.row[part.column]
+        return fields.row[part.name[len(_ROW) :]]
     except KeyError:
-        message = f"no column {part.column!r}"
+        message = f"the row has no value in the column {part.column!r}"
         raise BadValue(message) from None
 
 

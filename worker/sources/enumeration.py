@@ -65,7 +65,7 @@ class Enumeration:
                         self.not_selected[reason] += 1
                         continue
                     self.selected += 1
-                    yield source, list(plan_source(source, entry, self._manifest, self._shard))
+                    yield source, plan_source(source, entry, self._manifest, self._shard)
             if self.selected == before and entry.empty == "fail":
                 self.empty.append(entry)
 

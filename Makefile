@@ -88,7 +88,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 lock: $(UV)  ## write requirements/*.txt anew from pyproject.toml, and the lock of tests/witness/node
 	$(LOCK) --group build -o requirements/build.txt
-	$(LOCK) pyproject.toml --extra local --group test -o requirements/test.txt
+	$(LOCK) pyproject.toml --extra local --extra parquet --group test -o requirements/test.txt
 	$(LOCK) pyproject.toml --extra local --constraints requirements/test.txt -o requirements/local.txt
 	$(LOCK) pyproject.toml --constraints requirements/test.txt -o requirements/runtime.txt
 	@if command -v npm >/dev/null; then echo "npm install --package-lock-only"; \

@@ -89,10 +89,10 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    peak_mb = 0.0
+    peak = 0.0
     try:
         while worker.poll() is None:
-            peak_mb = max(peak_mb, _peak_mb(worker.pid))
+            peak = max(peak, peak_mb(worker.pid))
             time.sleep(0.02)
         out, err = worker.communicate()
     finally:
@@ -100,10 +100,10 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
     if worker.returncode or json.loads(out)["saved"] != tasks:
         message = f"the run of {tasks} tasks ended with {worker.returncode}: {err.decode()}"
         raise RuntimeError(message)
-    return Figure(tasks, peak_mb, time.monotonic() - began)
+    return Figure(tasks, peak, time.monotonic() - began)
 
 
-def _peak_mb(pid: int) -> float:
+def peak_mb(pid: int) -> float:
     """The high-water mark of a process's memory so far; 0 where it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -1,7 +1,7 @@
 """Actions against the table: the checks of the service, and actions built from clear values."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from worker.oss.action_table import ACTIONS, FONTS, FORMATS, GRAVITIES, WATERMARK_ACTIONS
 from worker.oss.encoding import to_base64
@@ -107,8 +107,10 @@ def _check_against(spec: ActionSpec, action: Action) -> None:
             raise _bad_value(action, parameter, value)
 
 
-def build(name: str, parameters: Mapping[str, str] | str) -> Action:
+def build(name: str, parameters: Mapping[str, str] | str, later: Collection[str] = ()) -> Action:
     """An action from the clear values of a manifest; texts, fonts and keys of images are encoded here.
+
+    The values of the parameters `later` hold fields: they are judged once these are filled in, and stay as they are.
 
     Raises:
         ActionError: The action or a parameter does not exist, or a value is out of range.
@@ -122,7 +124,7 @@ def build(name: str, parameters: Mapping[str, str] | str) -> Action:
     missing = spec.required and not any(key in given for key in spec.required)
     if missing:
         raise ActionError(f"{name} needs {' or '.join(spec.required)}", "add the parameter")
-    return Action(name, tuple((key, _encode(spec, key, value)) for key, value in given.items()))
+    return Action(name, tuple((key, _encode(spec, key, value, judge=key not in later)) for key, value in given.items()))
 
 
 def output_format(process: str) -> str | None:
@@ -160,12 +162,14 @@ def _bad_value(action: Action, parameter: Parameter, value: str) -> RefusedError
     return refuse(400, "InvalidArgument", f"The value: {value} of parameter: {name} is invalid.{reason}", parameter.ec)
 
 
-def _encode(spec: ActionSpec, name: str, value: str) -> str:
+def _encode(spec: ActionSpec, name: str, value: str, *, judge: bool) -> str:
     parameter = spec.parameters.get(name)
     if parameter is None:
         if name == BARE:
             raise ActionError(f"{spec.name} takes named parameters", f"write `{spec.name}: {{name: value}}`")
         raise ActionError(f"{spec.name} has no parameter {name!r}", _nearest(name, spec.parameters), name)
+    if not judge:
+        return value
     encoded = to_base64(value) if parameter.is_encoded else value
     if not parameter.accepts(encoded):
         shown = f"{spec.name} {name}".rstrip()

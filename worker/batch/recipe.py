@@ -7,7 +7,7 @@ from itertools import chain
 from worker.batch.findings import MendableError, nearest, shown
 from worker.batch.template import Encoded, Field, ProcessPart, ProcessTemplate, TemplateError, parse_value
 from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, output_format
-from worker.oss.process import Action, Image, Style, check_pipes, parse, parse_action
+from worker.oss.process import Action, Style, check_pipes, parse, parse_action
 from worker.oss.refusal import RefusedError
 
 _IMAGE = "image/"

@@ -31,8 +31,8 @@ _BAD = msgspec.msgpack.Decoder(BadTask)
 class Spool:
     """Tasks in a temporary SQLite file below `$TMPDIR`. Use as a context manager.
 
-    `guarded` are the prefixes of sources that no target may lie below. `apart`: it is proven that no target is a source;
-    sources are not kept then.
+    `guarded` are the prefixes of sources that no target may lie below. `apart`: it is proven that no target is a source,
+    and sources are not kept.
     """
 
     def __init__(self, guarded: Sequence[BucketSource], *, apart: bool = False) -> None:

@@ -182,7 +182,7 @@ def test_an_animation_prepares_its_watermark_image_once() -> None:
         return sources()["clear.png"]
 
     actions = recipe_of(f"image/watermark,image_{to_base64('mark.png')}", MemoryStore(), "photos").actions
-    overlays = Overlays(fetch)
+    overlays = Overlays(fetch, lambda _: None)
     values = dict(actions[0].parameters)
     first = overlays(values, Size(40, 30))
     assert overlays(values, Size(40, 30)) is first

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from worker.emulator import refusals
 from worker.emulator.access.identity import Identity
+from worker.emulator.budget import Budget
 from worker.emulator.store import Bucket, Clock, Content, Store
 from worker.oss.request import Request
 
@@ -17,15 +18,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What all operations share. `pictures` runs picture work, which releases the interpreter, off the event loop.
+    """What all operations share.
 
-    The first of `regions` is the one of this server, where a bucket is that nobody put elsewhere.
+    `pictures` runs picture work, which releases the interpreter, off the event loop; `budget` is the memory for it. The
+    first of `regions` is the one of this server, where a bucket is that nobody put elsewhere.
     """
 
     store: Store
     regions: tuple[str, ...]
     clock: Clock
     pictures: Executor
+    budget: Budget
 
     def region_of(self, bucket: Bucket | None) -> str:
         """The region of a bucket; of one that is not there, that of this server."""

@@ -19,6 +19,7 @@ from worker.emulator import refusals
 from worker.emulator.access.accounts import Access, Account
 from worker.emulator.access.identity import Identity
 from worker.emulator.authentication import authenticate
+from worker.emulator.budget import SHARED
 from worker.emulator.call import Answer, Call, Service, blocking
 from worker.emulator.faults.applying import Injector, manner_of
 from worker.emulator.faults.deciding import Decision, Faults
@@ -73,9 +74,9 @@ class LocalOSS:
         self._injector = Injector(faults or Faults(), store)
         self._cnames = dict(cnames or {})
         self._on_request = on_request
-        self._pictures = ThreadPoolExecutor(os.cpu_count() or 1, "picture")
+        self._pictures = ThreadPoolExecutor(_cores(), "picture")
         regions = tuple(dict.fromkeys((region, *self._access.buckets.values())))
-        self._service = Service(store, regions, clock, self._pictures)
+        self._service = Service(store, regions, clock, self._pictures, SHARED)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -187,6 +188,11 @@ class _Exchange:
     def refused(self, error: RefusedError) -> Answer:
         """The answer that tells a refusal."""
         return refused(error, self.http.method, self.request_id, self.http.headers.get("Host", ""))
+
+
+def _cores() -> int:
+    """How many cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_names(request: Request) -> None:

@@ -10,7 +10,7 @@ from fastcrc.crc64 import xz as crc64_xz  # CRC-64/XZ is what OSS calls crc64ecm
 
 Clock = Callable[[], float]  # seconds since the epoch
 
-CHUNK = 1 << 20  # bytes of an object that are held in memory at a time
+CHUNK = 256 << 10  # bytes of an object that are held in memory at a time
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 
 from PIL import Image as Bitmap
 
@@ -12,15 +13,23 @@ _BITFIELDS = 3
 _MASKS = (0x00FF0000, 0x0000FF00, 0x000000FF, 0xFF000000)  # of red, green, blue and alpha
 
 
-def read_bmp(data: bytes, max_pixels: int) -> Image | None:
-    """The picture of a file; None where it has more pixels than that.
+def bmp_header(data: bytes) -> Image:
+    """A black picture of the size that a file says it has.
 
     Raises:
         Exception: One of several of Pillow's: the file is damaged.
     """
-    bitmap = Bitmap.open(io.BytesIO(data), formats=["BMP"])
-    if bitmap.width * bitmap.height > max_pixels:
-        return None
+    bitmap = _open(data)
+    return Image.black(bitmap.width, bitmap.height, bands=3).copy(interpretation="srgb")
+
+
+def read_bmp(data: bytes) -> Image:
+    """The picture of a file.
+
+    Raises:
+        Exception: One of several of Pillow's: the file is damaged.
+    """
+    bitmap = _open(data)
     mode = "RGBA" if bitmap.mode == "RGBA" else "RGB"
     pixels = bitmap.convert(mode).tobytes()
     image = Image.new_from_memory(pixels, bitmap.width, bitmap.height, len(mode), "uchar")
@@ -33,6 +42,12 @@ def is_lab_tiff(data: bytes) -> bool:
         return Bitmap.open(io.BytesIO(data), formats=["TIFF"]).mode == "LAB"
     except Exception:  # noqa: BLE001 - one of several of Pillow's: the file is damaged
         return False
+
+
+def _open(data: bytes) -> Bitmap.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Bitmap.DecompressionBombWarning)  # there are limits of our own
+        return Bitmap.open(io.BytesIO(data), formats=["BMP"])
 
 
 def write_bmp(image: Image) -> bytes:

@@ -6,7 +6,7 @@ from PIL.Image import DecompressionBombError
 
 from worker.emulator import refusals
 from worker.emulator.images import area
-from worker.emulator.images.bitmap import is_lab_tiff, read_bmp
+from worker.emulator.images.bitmap import bmp_header, is_lab_tiff, read_bmp
 from worker.emulator.images.formats import MAX_PIXELS, MAX_WHOLE_SOURCE, Format, format_of
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.jpeg import JpegHeader, read_header
@@ -14,6 +14,7 @@ from worker.emulator.images.libvips import Error, Image
 
 # A file that breaks off is refused; one that merely has warnings is processed.
 _STRICT = {"fail_on": "error"}
+_BROKEN = (Error, OSError, ValueError, SyntaxError, DecompressionBombError)  # what libvips and Pillow raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ def inspect(data: bytes) -> Source:
     if found is None:
         raise refusals.unsupported_picture()
     try:
-        header = _open_bmp(data) if found.name == "bmp" else Image.new_from_buffer(data, "", access="sequential")
-    except (Error, OSError, ValueError, SyntaxError, DecompressionBombError):
+        header = bmp_header(data) if found.name == "bmp" else Image.new_from_buffer(data, "", access="sequential")
+    except _BROKEN:
         if is_lab_tiff(data):
             raise refusals.unsupported_picture() from None
         raise refusals.damaged_picture(found.name) from None
@@ -67,7 +68,10 @@ def check_limits(source: Source) -> None:
 def load(source: Source) -> Image:
     """The first frame."""
     if source.format.name == "bmp":
-        return source.header
+        try:
+            return read_bmp(source.data)
+        except _BROKEN:
+            raise refusals.damaged_picture("bmp") from None
     return _normal(Image.new_from_buffer(source.data, "", access="sequential", **_STRICT))
 
 
@@ -96,14 +100,6 @@ def resize(image: Image, size: Size) -> Image:
     if smaller and image.width * image.height <= area.MAX_PIXELS and not image.hasalpha():
         return area.average(image, size)
     return image.thumbnail_image(size.width, height=size.height, size="force", no_rotate=True)
-
-
-def _open_bmp(data: bytes) -> Image:
-    # Decoded as a whole, even to see its header: the limit of such formats comes first.
-    image = read_bmp(data, MAX_WHOLE_SOURCE)
-    if image is None:
-        raise refusals.too_many_pixels("0040-00000012")
-    return image
 
 
 def _normal(image: Image) -> Image:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from worker.emulator.images import weight
 from worker.emulator.images.decoding import Source, load, load_frames, load_scaled
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.libvips import Image
@@ -14,6 +15,7 @@ def still(source: Source, steps: Sequence[Action], context: Context, *, oriented
     """The first frame with its steps done. A resize that comes first decodes no more than it needs."""
     orientation = source.orientation if oriented and source.frames == 1 else 1
     if orientation != 1:
+        context.reserve(weight.of_turning(source.size.width, source.size.height))
         check_rotation(source.size)  # of the source: turning comes first, whatever is made smaller before it here
     if not steps or steps[0].name != "resize":
         return _stepped(orient(load(source), orientation), steps, context)
@@ -29,6 +31,7 @@ def still(source: Source, steps: Sequence[Action], context: Context, *, oriented
 
 def moving(source: Source, steps: Sequence[Action], context: Context) -> list[Image]:
     """All frames with their steps done."""
+    context.reserve(weight.of_frames(source.size.width, source.size.height, source.frames))
     return [_stepped(image, steps, context) for image in load_frames(source)]
 
 
@@ -38,8 +41,12 @@ def keeps_animation(steps: Sequence[Action]) -> bool:
 
 
 def _stepped(image: Image, steps: Sequence[Action], context: Context) -> Image:
+    reach = 0
     for step in steps:
-        image = STEPS[step.name](image, table.values(step), context)
+        values = table.values(step)
+        context.reserve(weight.of_step(step.name, values, image, reach))
+        reach += weight.reach_of(step.name, values)
+        image = STEPS[step.name](image, values, context)
     return image
 
 

@@ -8,6 +8,8 @@ from worker.emulator.images.bitmap import write_bmp
 from worker.emulator.images.formats import FORMATS, MAX_WHOLE_RESULT
 from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
+from worker.emulator.images.target import written
+from worker.emulator.images.weight import Reserve, of_result
 
 _KEEP = "icc"  # a picture in another colour space would look wrong without its profile; EXIF no longer fits
 _AVIF_EFFORT = 2  # of 9: slower ones save a few percent of bytes, which nobody looks for here
@@ -15,12 +17,16 @@ _AVIF_EFFORT = 2  # of 9: slower ones save a few percent of bytes, which nobody 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """How to write a picture. `quality` is 1 to 100, `density` a JPEG's, `delays` (ms) and `loop` an animation's."""
+    """How to write a picture. `quality` is 1 to 100, `density` a JPEG's, `delays` (ms) and `loop` an animation's.
+
+    `reserve` is asked for the memory that it takes.
+    """
 
     format: str
     quality: int
     interlaced: bool
     density: Density
+    reserve: Reserve
     delays: Sequence[int] = ()
     loop: int = 0
 
@@ -31,18 +37,21 @@ class Encoder:
             RefusedError: The format cannot hold a picture that large.
         """
         self._check_size(frames[0].width, frames[0].height)
+        optimized = frames[0].width * frames[0].height <= MAX_WHOLE_RESULT  # it needs the whole picture in memory
+        self.reserve(of_result(self.format, frames[0], whole=optimized))
         image = frames[0] if len(frames) == 1 else self._animation(frames)
         match self.format:
             case "jpg":
-                return self._jpeg(image)
+                return self._jpeg(image, optimized=optimized)
             case "png":
-                return bytes(image.pngsave_buffer(compression=6, filter="all", keep=_KEEP))
+                return written(image.pngsave_target, self.reserve, compression=6, filter="all", keep=_KEEP)
             case "webp":
-                return bytes(image.webpsave_buffer(Q=self.quality, keep=_KEEP))
+                return written(image.webpsave_target, self.reserve, Q=self.quality, keep=_KEEP)
             case "avif":
-                return bytes(image.heifsave_buffer(compression="av1", Q=self.quality, effort=_AVIF_EFFORT, keep=_KEEP))
+                av1: dict[str, object] = {"compression": "av1", "effort": _AVIF_EFFORT}
+                return written(image.heifsave_target, self.reserve, Q=self.quality, keep=_KEEP, **av1)
             case "gif":
-                return bytes(image.gifsave_buffer(keep="none"))
+                return written(image.gifsave_target, self.reserve, keep="none")
             case "tiff":
                 return bytes(image.tiffsave_buffer(compression="lzw", keep=_KEEP))
             case "bmp":
@@ -59,17 +68,20 @@ class Encoder:
             how = "interlaced " if self.interlaced else ""
             raise refusals.not_implemented(f"{how}results in {target.name} of more than {MAX_WHOLE_RESULT:,} pixels")
 
-    def _jpeg(self, image: Image) -> bytes:
+    def _jpeg(self, image: Image, *, optimized: bool) -> bytes:
         # As the service encodes: 4:2:0 at every quality, optimised Huffman tables, alpha on white.
-        data = image.jpegsave_buffer(
+        data = written(
+            image.jpegsave_target,
+            self.reserve,
             Q=self.quality,
-            optimize_coding=image.width * image.height <= MAX_WHOLE_RESULT,  # they need the whole picture in memory
+            optimize_coding=optimized,
             interlace=self.interlaced,
             subsample_mode="on",
             background=255,
             keep=_KEEP,
         )
-        return with_density(bytes(data), self.density)
+        self.reserve(len(data))
+        return with_density(data, self.density)
 
     def _animation(self, frames: Sequence[Image]) -> Image:
         strip = Image.arrayjoin(list(frames), across=1).copy()

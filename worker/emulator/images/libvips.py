@@ -13,3 +13,4 @@ Image = pyvips.Image
 Error = pyvips.Error
 Interpolate = pyvips.Interpolate
 GValue = pyvips.GValue
+TargetCustom = pyvips.TargetCustom

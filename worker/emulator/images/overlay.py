@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from worker.emulator import refusals
+from worker.emulator.images import weight
 from worker.emulator.images.decoding import check_limits, inspect
 from worker.emulator.images.drawing import still
 from worker.emulator.images.formats import format_of
@@ -25,6 +26,7 @@ class Overlays:
     """Called for each watermark with its values and the size of the main picture; each is prepared once."""
 
     fetch: Fetch
+    reserve: weight.Reserve
     prepared: dict[tuple[str, str, Size], Image] = field(default_factory=dict)
 
     def __call__(self, values: Mapping[str, str], main: Size) -> Image:
@@ -48,11 +50,13 @@ class Overlays:
             raise refusals.watermark_error("The format of the watermark image is not supported.", "0040-00000027")
         source = inspect(data)
         check_limits(source)
+        self.reserve(weight.of_source(source.header, source.format.name))
         steps = [_sized(action, main) for action in actions]
         try:
-            image = still(source, steps, Context(source.format.name, self), oriented=True)
+            image = still(source, steps, Context(source.format.name, self, self.reserve), oriented=True)
             if image.width * image.height > _MAX_PIXELS:
                 raise refusals.not_implemented(f"watermark images of more than {_MAX_PIXELS:,} pixels")
+            self.reserve(weight.of_turning(image.width, image.height))
             # In memory, for it is read out of order, and what is broken in it is found here.
             return image.copy_memory()
         except Error:

@@ -1,12 +1,11 @@
 """A whole process on one picture: judge the actions, decode, apply, encode."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
-from threading import Lock
 
 from worker.emulator import refusals
+from worker.emulator.images import weight
 from worker.emulator.images.decoding import Source, check_limits, inspect, load
 from worker.emulator.images.drawing import keeps_animation, moving, still
 from worker.emulator.images.encoding import Encoder
@@ -30,8 +29,6 @@ _UNSAID = {name: table.ACTIONS[name].defaults for name in _SETTINGS}  # what the
 _QUESTIONS = frozenset({"info", "average-hue"})  # answered in JSON, each by itself
 _MAX_WATERMARK_IMAGES = 3
 _MAX_ACTIONS = 50  # each is a step that libvips nests in the one before: hundreds would exhaust its stack
-_LARGE = 50_000_000  # pixels
-_LARGE_PICTURE = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +71,19 @@ def _actions_of(image: str) -> Sequence[Action]:
         return ()  # refused in its turn, by the table
 
 
+def _unbounded(_: int) -> None:
+    """Nobody counts."""
+
+
 def source_limit(actions: Sequence[Action]) -> int:
     """How many bytes a source may have for these actions."""
     return MAX_INFO_SOURCE if _asks_info(actions) else MAX_SOURCE
 
 
-def render(data: bytes, actions: Sequence[Action], fetch: Fetch) -> Rendered:
+def render(data: bytes, actions: Sequence[Action], fetch: Fetch, reserve: weight.Reserve = _unbounded) -> Rendered:
     """Apply complete actions to a source; `fetch` gets the watermark images they name.
+
+    `reserve` is told each piece of memory before it is taken; what it raises comes through.
 
     Raises:
         RefusedError: The source is no picture, is damaged or too large, or an action does not fit it.
@@ -90,25 +93,21 @@ def render(data: bytes, actions: Sequence[Action], fetch: Fetch) -> Rendered:
         return Rendered(information(source), "application/json")
     check_limits(source)
     try:
-        with _turn(source):
-            if actions[0].name == "average-hue":
-                return Rendered(average_hue(lambda: load(source)), "application/json")
-            return _render(source, actions, fetch)
+        reserve(weight.of_source(source.header, source.format.name))
+        if actions[0].name == "average-hue":
+            return Rendered(average_hue(lambda: load(source)), "application/json")
+        return _render(source, actions, fetch, reserve)
     except Error as error:
         # Actions were checked, so what libvips complains of is the source.
         raise refusals.damaged_picture(source.format.name) from error
 
 
-def _turn(source: Source) -> AbstractContextManager[object]:
-    """Some formats are decoded as a whole, so of large pictures there is one at a time, to keep memory bounded."""
-    return _LARGE_PICTURE if source.size.pixels * source.frames > _LARGE else nullcontext()
-
-
-def _render(source: Source, actions: Sequence[Action], fetch: Fetch) -> Rendered:
+def _render(source: Source, actions: Sequence[Action], fetch: Fetch, reserve: weight.Reserve) -> Rendered:
     settings = {**_UNSAID, **{action.name: table.values(action) for action in actions if action.name in _SETTINGS}}
     target = _target_format(source, settings["format"].get(BARE, ""))
     steps = [action for action in actions if action.name in STEPS]
-    context = Context(source.format.name, Overlays(cache(fetch)))  # each frame of an animation asks again
+    # Each frame of an animation asks again.
+    context = Context(source.format.name, Overlays(cache(fetch), reserve), reserve)
     if source.frames > 1 and FORMATS[target].animated and keeps_animation(steps):
         frames = moving(source, steps, context)
     else:
@@ -119,6 +118,7 @@ def _render(source: Source, actions: Sequence[Action], fetch: Fetch) -> Rendered
         _quality(source, target, settings["quality"]),
         settings["interlace"][BARE] == "1",
         source.jpeg.density or NO_DENSITY,
+        reserve,
         *_timing(source, len(frames)),
     )
     return Rendered(encoder.encode(frames), FORMATS[target].content_type)

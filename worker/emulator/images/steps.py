@@ -10,6 +10,7 @@ from worker.emulator.images.decoding import resize
 from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling, shown, slicing
 from worker.emulator.images.libvips import GValue, Image
 from worker.emulator.images.watermark import Overlay, Values, watermark
+from worker.emulator.images.weight import Reserve
 from worker.oss.actions import BARE
 
 MAX_ROTATED_SIDE = 4_096
@@ -17,10 +18,11 @@ MAX_ROTATED_SIDE = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What steps know besides the picture: the format of the source, and where watermark images come from."""
+    """What steps know besides the picture: the source's format, where watermark images and memory come from."""
 
     format: str
     overlay: Overlay
+    reserve: Reserve
 
     @property
     def may_enlarge(self) -> bool:

@@ -1,20 +1,27 @@
 """Processing objects: in place of reading them, or with `sys/saveas` into a new object."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate
+from typing import TypeVar
 from urllib.parse import unquote_plus
 
 from worker.emulator import refusals
 from worker.emulator.access.rights import READ_SOURCE, SAVE_TARGET
-from worker.emulator.call import Answer, Call, blocking
+from worker.emulator.budget import HeldBytes, Lease, TooMuchMemoryError
+from worker.emulator.call import Answer, Call, Part, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.images import MAX_SOURCE, Rendered, render, source_limit
-from worker.emulator.store import Store, StoredObject, put
+from worker.emulator.store import Content, Store, StoredObject, put
 from worker.emulator.styles import Recipe, recipe_of
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
 from worker.oss.process import PARAMETER, Action, SaveAs
 
 _MAX_PROCESS = 64 << 10  # bytes of body
+_FIRST = 16 << 20  # bytes of memory: a picture of no great size takes no more
+
+T = TypeVar("T")
 
 
 async def get_processed(call: Call) -> Answer:
@@ -23,34 +30,50 @@ async def get_processed(call: Call) -> Answer:
     if recipe.saveas is not None:
         message = "sys/saveas is only supported in a POST request."
         raise refusals.invalid_argument(PARAMETER, "sys/saveas", message)
-    stored, rendered = await call.draw(_render, call, recipe.actions, await _region(call))
+    content, content_type = await call.draw(_render, call, recipe.actions, await _region(call), _held)
+    try:
+        return _answer(call, content, content_type)
+    except BaseException:
+        content.file.close()
+        raise
+
+
+def _answer(call: Call, content: Content, content_type: str) -> Answer:
+    stored = content.stored
     headers = [
         ("ETag", f'"{stored.digest.etag}"'),
         ("Last-Modified", formatdate(stored.modified, usegmt=True)),
-        ("Content-Type", call.query.get("response-content-type") or rendered.content_type),
+        ("Content-Type", call.query.get("response-content-type") or content_type),
     ]
     if not_modified(call.headers, stored.digest.etag, stored.modified):
+        content.file.close()
         return Answer(304, tuple(headers))
-    wanted = byte_range(call.headers, len(rendered.body))
+    wanted = byte_range(call.headers, stored.size)
     if wanted is None:
-        return Answer(200, tuple(headers), rendered.body)
+        return Answer(200, tuple(headers), Part(content, 0, stored.size))
     first, last = wanted
-    headers.append(("Content-Range", f"bytes {first}-{last}/{len(rendered.body)}"))
-    return Answer(206, tuple(headers), rendered.body[first : last + 1])
+    headers.append(("Content-Range", f"bytes {first}-{last}/{stored.size}"))
+    return Answer(206, tuple(headers), Part(content, first, last - first + 1))
 
 
 async def process_object(call: Call) -> Answer:
     """Process an object by POST: saved where the process ends with `sys/saveas`, sent back where it does not."""
     recipe = await _recipe(call, _process_in(await call.read(_MAX_PROCESS)))
     if recipe.saveas is None:
-        _, rendered = await call.draw(_render, call, recipe.actions, await _region(call))
-        return Answer(200, (("Content-Type", rendered.content_type),), rendered.body)
+        content, content_type = await call.draw(_render, call, recipe.actions, await _region(call), _held)
+        return Answer(200, (("Content-Type", content_type),), Part(content, 0, content.stored.size))
     if call.headers.get("x-oss-forbid-overwrite", "false").lower() != "false":
         # Not known of the service, and to overwrite all the same would be the worst of guesses.
         raise refusals.not_implemented("the header x-oss-forbid-overwrite with sys/saveas")
     target = _target(recipe.saveas, call.request.bucket)
     await _check_target(call, target)
-    saved = await call.draw(_save, call, recipe.actions, await _region(call), target)
+    saved = await call.draw(
+        _render,
+        call,
+        recipe.actions,
+        await _region(call),
+        lambda _, rendered, lease: _save(call, target, rendered, lease),
+    )
     body = _saved_document(recipe.saveas, saved.size)
     return Answer(200, (("Content-Type", "application/json"),), body)
 
@@ -101,30 +124,55 @@ async def _check_target(call: Call, target: ObjectRef) -> None:
         raise refusals.target_elsewhere()
 
 
-def _render(call: Call, actions: tuple[Action, ...], region: str) -> tuple[StoredObject, Rendered]:
+def _render(
+    call: Call,
+    actions: tuple[Action, ...],
+    region: str,
+    finish: Callable[[StoredObject, Rendered, Lease], T],
+) -> T:
+    """What `finish` makes of the source and the result; it is to release the memory it is given with them."""
     bucket = call.request.bucket
 
-    def watermark_image(key: str) -> bytes:
-        call.identity.permit(READ_SOURCE, bucket, key, region)
-        return _read(call.store, ObjectRef(bucket, key), MAX_SOURCE)[1]
+    def drawn(lease: Lease) -> T:
+        def watermark_image(key: str) -> bytes:
+            call.identity.permit(READ_SOURCE, bucket, key, region)
+            with _source(call.store, ObjectRef(bucket, key), MAX_SOURCE) as image:
+                return _read(image, lease)
 
-    stored, data = _read(call.store, ObjectRef(bucket, call.request.key), source_limit(actions))
-    return stored, render(data, actions, watermark_image)
+        return finish(content.stored, render(_read(content, lease), actions, watermark_image, lease.hold), lease)
+
+    with _source(call.store, ObjectRef(bucket, call.request.key), source_limit(actions)) as content:
+        try:
+            return call.service.budget.run(content.stored.size + _FIRST, drawn)
+        except TooMuchMemoryError:
+            raise refusals.too_many_pixels("0040-00000012") from None
 
 
-def _read(store: Store, source: ObjectRef, limit: int) -> tuple[StoredObject, bytes]:
+def _source(store: Store, source: ObjectRef, limit: int) -> Content:
     content = None if key_problem(source.key) else store.open(source.bucket, source.key)
     if content is None:
         raise refusals.no_such_source(source.key)
-    with content:
-        if content.stored.size > limit:
-            raise refusals.picture_too_large(limit)
-        return content.stored, content.file.read()
+    if content.stored.size > limit:
+        content.file.close()
+        raise refusals.picture_too_large(limit)
+    return content
 
 
-def _save(call: Call, actions: tuple[Action, ...], region: str, target: ObjectRef) -> StoredObject:
-    _, rendered = _render(call, actions, region)
-    return put(call.store, target.bucket, target.key, rendered.body, {"content-type": rendered.content_type})
+def _read(content: Content, lease: Lease) -> bytes:
+    lease.hold(content.stored.size)
+    content.file.seek(0)
+    return content.file.read(content.stored.size)
+
+
+def _held(source: StoredObject, rendered: Rendered, lease: Lease) -> tuple[Content, str]:
+    """The result as what can be sent, with the source's ETag and date. Its memory is held until it is sent."""
+    result = replace(source, size=len(rendered.body))
+    return Content(result, HeldBytes(rendered.body, lease)), rendered.content_type
+
+
+def _save(call: Call, target: ObjectRef, rendered: Rendered, lease: Lease) -> StoredObject:
+    with lease:
+        return put(call.store, target.bucket, target.key, rendered.body, {"content-type": rendered.content_type})
 
 
 def _saved_document(saveas: SaveAs, size: int) -> bytes:

@@ -35,6 +35,11 @@ class Budget:
         """What nobody holds."""
         return self._free
 
+    @property
+    def waiting(self) -> int:
+        """How much work waits."""
+        return len(self._waiting)
+
     def run(self, size: int, work: Callable[["Lease"], T]) -> T:
         """Do work that holds about `size` bytes; what it holds beyond is lent where it is free.
 

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+import weakref
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,16 @@ from worker.emulator.store import (
     ObjectExistsError,
     StoredObject,
     StoredStyle,
+    StoreFullError,
 )
+
+CAPACITY = 256 << 20  # bytes of all objects together: with the memory that pictures are drawn in, less than a gigabyte
 
 
 @dataclass(slots=True)
 class _Shelf:
     bucket: Bucket
-    objects: dict[str, tuple[StoredObject, bytes]] = field(default_factory=dict)
+    objects: dict[str, tuple[StoredObject, "_Body"]] = field(default_factory=dict)
     styles: dict[str, StoredStyle] = field(default_factory=dict)
     # Replaced, never changed, so that a listing under way keeps its own; None where keys came or went since.
     ordered: list[bytes] | None = None
@@ -32,9 +36,10 @@ class _Shelf:
 class MemoryStore:
     """Buckets in a dictionary. Bytes of objects are never changed, so they are shared, not copied."""
 
-    def __init__(self, clock: Clock = time.time) -> None:
+    def __init__(self, clock: Clock = time.time, *, capacity: int = CAPACITY) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._room = _Room(capacity)
         self._shelves: dict[str, _Shelf] = {}
 
     def buckets(self) -> Sequence[Bucket]:
@@ -58,11 +63,11 @@ class MemoryStore:
     def open(self, bucket: str, key: str) -> Content | None:
         """The object opened for reading, None where it does not exist."""
         found = self._shelves[bucket].objects.get(key)
-        return Content(found[0], io.BytesIO(found[1])) if found else None
+        return Content(found[0], _Opened(found[1])) if found else None
 
     def upload(self, bucket: str, key: str) -> "_MemoryUpload":
         """Begin to write an object."""
-        return _MemoryUpload(self, bucket, key)
+        return _MemoryUpload(self, bucket, key, self._room)
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object if it is there."""
@@ -102,7 +107,7 @@ class MemoryStore:
         with self._lock:
             self._shelves[bucket].styles.pop(name, None)
 
-    def _keep(self, bucket: str, stored: StoredObject, body: bytes, *, overwrite: bool) -> None:
+    def _keep(self, bucket: str, stored: StoredObject, body: "_Body", *, overwrite: bool) -> None:
         with self._lock:
             shelf = self._shelves[bucket]
             if stored.key not in shelf.objects:
@@ -112,16 +117,55 @@ class MemoryStore:
             shelf.objects[stored.key] = stored, body
 
 
+class _Room:
+    """How many bytes a store may still take. A body takes its room until nobody holds it, readers included."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._left = capacity
+        self._lock = threading.RLock()  # bodies are forgotten at any moment, even in here
+
+    def take(self, size: int) -> None:
+        with self._lock:
+            if size > self._left:
+                raise StoreFullError(self._capacity)
+            self._left -= size
+
+    def give(self, size: int) -> None:
+        with self._lock:
+            self._left += size
+
+
+class _Body:
+    """The bytes of an object, for as long as anybody holds them."""
+
+    def __init__(self, data: bytes, room: _Room) -> None:
+        self.data = data
+        weakref.finalize(self, room.give, len(data))
+
+
+class _Opened(io.BytesIO):
+    """An object being read."""
+
+    def __init__(self, body: _Body) -> None:
+        super().__init__(body.data)  # not copied
+        self._body = body
+
+
 class _MemoryUpload:
-    def __init__(self, store: MemoryStore, bucket: str, key: str) -> None:
+    def __init__(self, store: MemoryStore, bucket: str, key: str, room: _Room) -> None:
         self._store = store
         self._bucket = bucket
         self._key = key
-        self._body = bytearray()
+        self._room = room
+        self._taken = 0  # of the room, until it is that of a body
+        self._file = io.BytesIO()
         self._digesting = Digesting()
 
     def write(self, chunk: bytes) -> None:
-        self._body += chunk
+        self._room.take(len(chunk))
+        self._taken += len(chunk)
+        self._file.write(chunk)
         self._digesting.update(chunk)
 
     def digest(self) -> Digest:
@@ -129,9 +173,13 @@ class _MemoryUpload:
 
     def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
         now = self._store._clock()  # noqa: SLF001 - an upload is a part of its store
-        stored = StoredObject(self._key, len(self._body), now, self.digest(), dict(headers))
-        self._store._keep(self._bucket, stored, bytes(self._body), overwrite=overwrite)  # noqa: SLF001 - likewise
+        stored = StoredObject(self._key, self._taken, now, self.digest(), dict(headers))
+        body = _Body(self._file.getvalue(), self._room)  # not copied
+        self._taken = 0
+        self._store._keep(self._bucket, stored, body, overwrite=overwrite)  # noqa: SLF001 - likewise
         return stored
 
     def discard(self) -> None:
-        self._body.clear()
+        self._file.close()
+        self._room.give(self._taken)
+        self._taken = 0

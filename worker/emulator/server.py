@@ -21,7 +21,7 @@ from worker.emulator.access.identity import Identity
 from worker.emulator.authentication import authenticate
 from worker.emulator.budget import SHARED
 from worker.emulator.call import Answer, Call, Service, blocking
-from worker.emulator.faults.applying import Injector, manner_of
+from worker.emulator.faults.applying import Injector
 from worker.emulator.faults.deciding import Decision, Faults
 from worker.emulator.listening import Listener
 from worker.emulator.operations import OPERATIONS
@@ -29,7 +29,7 @@ from worker.emulator.receiving import body_of, receive
 from worker.emulator.regions import check_region, make_buckets, region_of_host
 from worker.emulator.routing import operation_of
 from worker.emulator.sending import WHOLE, Manner, refused, send
-from worker.emulator.store import Clock, Store
+from worker.emulator.store import Clock, Store, StoreFullError
 from worker.oss.names import bucket_problem, key_problem
 from worker.oss.refusal import RefusedError
 from worker.oss.request import Request
@@ -37,6 +37,7 @@ from worker.oss.signing import Credentials
 
 Observer = Callable[[str, Request], None]  # operation and request, without its body; called before anything is judged
 
+_GRACE_S = 5  # for requests under way when the server stops; a client that reads slowly would take for ever
 _OWNER = Identity(Account(Credentials("", "")))
 
 _logger = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ class LocalOSS:
 
     `credentials` are the access keys that may do everything, `access` says what others may, and which buckets are in
     which region; with `auth=False` nobody is asked. `faults` says what goes wrong on purpose. `cnames` maps custom
-    hosts to buckets. `on_request` sees every request that could be read. A client that sends nothing for `idle_s` is
-    refused or cut off.
+    hosts to buckets. `on_request` sees every request that could be read. A client that sends nothing for `idle_s`, or
+    reads nothing of its answer, is refused or cut off.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option of its own, by keyword
@@ -83,7 +84,8 @@ class LocalOSS:
         """Listen; port 0 means any. Returns the endpoint, such as `http://127.0.0.1:8080`."""
         await blocking(make_buckets, self._service.store, self._access.buckets, self._service.regions[0])
         # The low-level server: the router would normalise keys such as `a/../b` before they could be verified.
-        self._runner = web.ServerRunner(Listener(self._handle, self._idle_s), handle_signals=False)
+        listener = Listener(self._handle, self._idle_s)
+        self._runner = web.ServerRunner(listener, handle_signals=False, shutdown_timeout=_GRACE_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         bound = self._runner.addresses[0]
@@ -91,7 +93,7 @@ class LocalOSS:
         return self.url
 
     async def stop(self) -> None:
-        """Stop listening, let requests under way end, and free all threads."""
+        """Stop listening, give requests under way a moment to end, and free all threads."""
         self._injector.stop()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -118,7 +120,7 @@ class LocalOSS:
         decision = await self._injector.begin(operation, request)
         try:
             answer = await self._answer(exchange, operation, request, decision)
-            return await self._send(exchange, answer, manner_of(decision), decision.skew_s)
+            return await self._send(exchange, answer, self._injector.manner_of(decision), decision.skew_s)
         finally:
             self._injector.end(decision)
 
@@ -129,6 +131,8 @@ class LocalOSS:
             return await self._injector.after(decision, exchange.http, answer)
         except RefusedError as error:
             return exchange.refused(error)
+        except StoreFullError as error:
+            return exchange.refused(refusals.store_full(error.capacity))
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client has gone: there is nobody to answer
         except Exception:
@@ -174,7 +178,7 @@ class LocalOSS:
             "x-oss-request-id": exchange.request_id,
             "x-oss-server-time": str(round((time.perf_counter() - exchange.began_s) * 1000)),
         }
-        return await send(exchange.http, answer, headers, manner)
+        return await send(exchange.http, answer, headers, manner, self._idle_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,14 @@ class StoredStyle:
     modified: float
 
 
+class StoreFullError(Exception):
+    """A store in memory has no room for what is written; `capacity` is in bytes."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(f"more than {capacity} bytes")
+        self.capacity = capacity
+
+
 class ObjectExistsError(Exception):
     """An upload that may not overwrite found an object under its key."""
 
@@ -77,7 +85,11 @@ class Upload(Protocol):
     """An object on its way in: nobody sees it before `commit`."""
 
     def write(self, chunk: bytes) -> None:
-        """Add bytes."""
+        """Add bytes.
+
+        Raises:
+            StoreFullError: There is no room for them.
+        """
         ...
 
     def digest(self) -> Digest:

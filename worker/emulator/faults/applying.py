@@ -86,6 +86,16 @@ class Injector:
             return None
         return spoiled(rule, Answer())
 
+    def manner_of(self, decision: Decision) -> Manner:
+        """How the body of the answer goes out; at once where the server stops."""
+        match decision.rule:
+            case Rule(fault=Fault.HALF_BODY):
+                return Manner(half=True)
+            case Rule(fault=Fault.SLOW_BODY, seconds=seconds):
+                return Manner(seconds=seconds, pause=self._pause)
+            case _:
+                return WHOLE
+
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -103,17 +113,6 @@ class Injector:
             return 0
         stored = self._store.stat(request.bucket, request.key)
         return stored.size if stored else 0
-
-
-def manner_of(decision: Decision) -> Manner:
-    """How the body of the answer goes out."""
-    match decision.rule:
-        case Rule(fault=Fault.HALF_BODY):
-            return Manner(half=True)
-        case Rule(fault=Fault.SLOW_BODY, seconds=seconds):
-            return Manner(seconds=seconds)
-        case _:
-            return WHOLE
 
 
 def spoiled(rule: Rule, answer: Answer) -> Answer:

@@ -28,6 +28,7 @@ from worker.emulator.refusals.names import (
     no_such_key,
     no_such_source,
     no_such_style,
+    store_full,
     too_many_styles,
 )
 from worker.emulator.refusals.pictures import (
@@ -99,6 +100,7 @@ __all__ = [
     "result_too_large",
     "security_token_expired",
     "signature_does_not_match",
+    "store_full",
     "target_elsewhere",
     "time_too_skewed",
     "too_large",

@@ -51,6 +51,12 @@ def bucket_already_exists(bucket: str) -> RefusedError:
     return refusal(409, "BucketAlreadyExists", message, BucketName=bucket)
 
 
+def store_full(capacity: int) -> RefusedError:
+    """The store is in memory and has no room: a limit of the local OSS, and a code after which nobody tries again."""
+    message = f"A local OSS in memory holds {capacity:,} bytes in all; delete objects, or serve a folder."
+    return refusal(400, "EntityTooLarge", message)
+
+
 def file_already_exists(key: str) -> RefusedError:
     """There is an object under the key, and `x-oss-forbid-overwrite` asks for it to be left."""
     message = "The object you specified already exists and can not be overwritten."

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -42,20 +43,27 @@ class Draft:
             self._file.close()
 
 
-def drop_abandoned(folder: Path) -> None:
-    """Remove the drafts of processes that were killed; those under way are locked and stay."""
+def drop_abandoned(folder: Path, prefix: str = "") -> None:
+    """Remove the drafts of processes that were killed; those under way are locked and stay.
+
+    With a prefix: folders whose names begin so; without: files.
+    """
     with suppress(OSError):  # there is no such folder, or it is not ours to clean
         for path in folder.iterdir():
-            with suppress(OSError):
-                _drop_if_abandoned(path)
+            if path.name.startswith(prefix):
+                with suppress(OSError):
+                    _drop_if_abandoned(path, stat.S_IFDIR if prefix else stat.S_IFREG)
 
 
-def _drop_if_abandoned(path: Path) -> None:
-    if not stat.S_ISREG(path.lstat().st_mode):
+def _drop_if_abandoned(path: Path, kind: int) -> None:
+    if stat.S_IFMT(path.lstat().st_mode) != kind:
         return
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
+        if kind == stat.S_IFDIR:
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     finally:
         os.close(file)

@@ -86,4 +86,4 @@ def _following(names: list[bytes], base: bytes, start: bytes) -> Iterator[bytes]
             names[begin - 1] == rest or (names[begin - 1].endswith(b"/") and rest.startswith(names[begin - 1]))
         ):
             begin -= 1
-    return (base + name for name in names[begin:])
+    return (base + names[index] for index in range(begin, len(names)))

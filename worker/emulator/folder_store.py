@@ -2,6 +2,7 @@
 
 What cannot be a path lies in `{bucket}/.oss/objects/`, and what a file system cannot hold (headers, checksums) in
 `{bucket}/.oss/headers/`. All is written in `{bucket}/.oss/uploads/` and renamed: a kill leaves the old or the new.
+Reading writes nothing, so a folder that cannot be written can be served.
 """
 
 import heapq
@@ -10,16 +11,19 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import dropwhile, groupby, takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from uuid import uuid4
 
+from worker.emulator.bucket_folder import OBJECTS, STYLES, UPLOADS, BucketFolder, ObstructedError
+from worker.emulator.bucket_record import DRAFT_PREFIX, make_recorded, read_record, record
 from worker.emulator.drafts import Draft, drop_abandoned
 from worker.emulator.folder_listing import Directories, walk
-from worker.emulator.layout import RESERVED, plain_segments, stowed_name
-from worker.emulator.notes import read_note, read_style, read_styles
+from worker.emulator.layout import RESERVED
+from worker.emulator.notes import read_style, read_styles
 from worker.emulator.sidecar import Fingerprint, Sidecars
 from worker.emulator.store import Bucket, Content, Digest, Digesting, ObjectExistsError, StoredObject, StoredStyle
+from worker.emulator.stowed_keys import StowedKeys
 from worker.oss.names import bucket_problem, key_problem
 
 
@@ -31,10 +35,13 @@ class FolderStore:
         self.root = root.resolve()
         self._lock = threading.RLock()
         self._directories = Directories()
+        self._stowed_keys = StowedKeys(self._directories)
         self._sidecars = Sidecars()
         self._folds = _folds_names(self.root)
+        self._seen: dict[str, float] = {}  # when buckets were made whose folder does not say it, as first told
+        drop_abandoned(self.root, DRAFT_PREFIX)
         for bucket in self.buckets():
-            drop_abandoned(self._folder(bucket.name) / RESERVED / "uploads")
+            drop_abandoned(self.root / bucket.name / RESERVED / UPLOADS)
 
     def buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
@@ -45,18 +52,19 @@ class FolderStore:
     def bucket(self, name: str) -> Bucket | None:
         """The bucket, None where it does not exist."""
         with suppress(OSError):
-            status = self._folder(name).lstat()
+            status = (self.root / name).lstat()
             if not bucket_problem(name) and stat.S_ISDIR(status.st_mode):
-                region = read_note(self._folder(name) / RESERVED / "region")
-                return Bucket(name, status.st_ctime, region[0] if region else "")
+                created, region = read_record(self.root / name / RESERVED)
+                if created is None:
+                    created = self._seen.setdefault(name, min(status.st_ctime, status.st_mtime))
+                return Bucket(name, created, region)
         return None
 
     def make_bucket(self, name: str, region: str = "") -> None:
         """Make the bucket if it is not there; it stays in the region it was made in."""
-        with suppress(FileExistsError):
-            self._folder(name).mkdir()
-            if region:
-                self._write(name, self._folder(name) / RESERVED / "region", region.encode())
+        with self._lock:
+            if self.bucket(name) is None:
+                make_recorded(self.root / name, region)
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""
@@ -68,7 +76,8 @@ class FolderStore:
 
     def open(self, bucket: str, key: str) -> Content | None:
         """The object opened for reading, None where it does not exist."""
-        path = self._find(bucket, key)
+        folder = self._folder(bucket)
+        path = folder.find(key)
         if path is None:
             return None
         try:
@@ -77,168 +86,90 @@ class FolderStore:
         except OSError:
             return None
         status = os.fstat(file.fileno())
-        digest, headers = self._sidecars.describe(self._sidecar(bucket, key), Fingerprint.of(status), file)
+        digest, headers = self._sidecars.describe(folder.sidecar(key), Fingerprint.of(status), file)
         return Content(StoredObject(key, status.st_size, status.st_mtime, digest, headers), file)
 
     def upload(self, bucket: str, key: str) -> "_FolderUpload":
         """Begin to write an object."""
-        return _FolderUpload(self, bucket, key, self._draft(bucket))
+        draft = self._folder(bucket).draft()
+        self._record(bucket)
+        return _FolderUpload(self, bucket, key, draft)
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object if it is there."""
+        folder = self._folder(bucket)
         with self._lock:
-            while (path := self._find(bucket, key)) is not None:
-                path.unlink(missing_ok=True)
-                self._drop_empty_folders(bucket, path.parent)
-            self._stowed(bucket, key).with_suffix(".key").unlink(missing_ok=True)
-            self._sidecar(bucket, key).unlink(missing_ok=True)
+            while (path := folder.find(key)) is not None:
+                folder.remove(path)
+            folder.unstow(key)
+            folder.sidecar(key).unlink(missing_ok=True)
 
     def keys(self, bucket: str, prefix: str, start: bytes) -> Iterator[str]:
         """Keys with a prefix from `start` on, in the order of their UTF-8 bytes."""
+        folder = self._folder(bucket)
         first = prefix.encode()
-        plain = walk(self._directories, self._folder(bucket), first, start)
-        begin = max(first, start)
-        stowed = takewhile(
-            lambda key: key.startswith(first), dropwhile(lambda key: key < begin, self._stowed_keys(bucket))
-        )
+        plain = walk(self._directories, folder.path, first, start)
+        own = folder.own(OBJECTS)
+        stowed = self._stowed_keys.since(own, max(first, start)) if own else iter(())
         # A key that is there twice, dropped in by hand over a stowed one, is listed once.
-        for encoded, _ in groupby(heapq.merge(plain, stowed)):
+        both = heapq.merge(plain, takewhile(lambda key: key.startswith(first), stowed))
+        for encoded, _ in groupby(both):
             key = encoded.decode()
             if key_problem(key) is None:
                 yield key
 
     def style(self, bucket: str, name: str) -> StoredStyle | None:
         """The style, None where it does not exist."""
-        return read_style(self._own(bucket, "styles"), name)
+        styles = self._folder(bucket).own(STYLES)
+        return read_style(styles, name) if styles else None
 
     def styles(self, bucket: str) -> Sequence[StoredStyle]:
         """All styles, by name."""
-        return read_styles(self._own(bucket, "styles"))
+        styles = self._folder(bucket).own(STYLES)
+        return read_styles(styles) if styles else []
 
     def put_style(self, bucket: str, name: str, content: str) -> None:
         """Define a style, or define it anew."""
-        self._write(bucket, self._own(bucket, "styles") / name, content.encode())
+        folder = self._folder(bucket)
+        folder.write(folder.make_own(STYLES) / name, content.encode())
 
     def delete_style(self, bucket: str, name: str) -> None:
         """Remove the style if it is there."""
-        (self._own(bucket, "styles") / name).unlink(missing_ok=True)
+        styles = self._folder(bucket).own(STYLES)
+        if styles:
+            (styles / name).unlink(missing_ok=True)
 
     def commit(self, upload: "_FolderUpload", headers: Mapping[str, str], *, overwrite: bool) -> StoredObject:
         """Make a finished upload the object of its key."""
-        bucket, key, status, digest = upload.bucket, upload.key, upload.draft.status(), upload.digest()
+        key, status, digest = upload.key, upload.draft.status(), upload.digest()
+        folder = self._folder(upload.bucket)
         with self._lock:
-            current = self._find(bucket, key)
+            current = folder.find(key)
             if current is not None and not overwrite:
                 raise ObjectExistsError
-            sidecar = self._sidecar(bucket, key)
+            sidecar = folder.sidecar(key)
+            folder.make_own(sidecar.parent.name)
             before = None if current is None else Fingerprint.of(current.lstat())
             # Before the rename, which keeps the fingerprint: then the object is never seen without its headers.
             known = digest, dict(headers)
-            self._write(bucket, sidecar, self._sidecars.written(sidecar, Fingerprint.of(status), known, before))
+            folder.write(sidecar, self._sidecars.written(sidecar, Fingerprint.of(status), known, before))
             try:
-                upload.draft.publish(self._plain_place(bucket, key))
-                self._unstow(bucket, key)
-            except _ObstructedError:
-                place = self._stowed(bucket, key)
-                self._write(bucket, place.with_suffix(".key"), key.encode())
-                upload.draft.publish(place)
+                upload.draft.publish(folder.plain_place(key))
+                folder.unstow(key)
+            except ObstructedError:
+                folder.stow(upload.draft, key)
         return StoredObject(key, status.st_size, status.st_mtime, digest, dict(headers))
 
-    def _folder(self, bucket: str) -> Path:
-        return self.root / bucket
+    def _folder(self, bucket: str) -> BucketFolder:
+        return BucketFolder(self.root / bucket, self._directories, self._folds)
 
-    def _draft(self, bucket: str) -> Draft:
-        return Draft(self._own(bucket, "uploads"))
-
-    def _write(self, bucket: str, path: Path, content: bytes) -> None:
-        draft = self._draft(bucket)
-        try:
-            draft.write(content)
-            draft.publish(path)
-        finally:
-            draft.discard()
-
-    def _own(self, bucket: str, name: str) -> Path:
-        path = self._folder(bucket)
-        for part in (RESERVED, name):
-            path /= part
-            with suppress(FileExistsError):
-                path.mkdir()
-            if not stat.S_ISDIR(path.lstat().st_mode):
-                raise NotADirectoryError(f"{path} is in the way of the store's own files")
-        return path
-
-    def _stowed(self, bucket: str, key: str) -> Path:
-        return self._own(bucket, "objects") / stowed_name(key)
-
-    def _sidecar(self, bucket: str, key: str) -> Path:
-        return self._own(bucket, "headers") / f"{stowed_name(key)}.json"
-
-    def _unstow(self, bucket: str, key: str) -> None:
-        stowed = self._stowed(bucket, key)
-        stowed.unlink(missing_ok=True)
-        stowed.with_suffix(".key").unlink(missing_ok=True)
-
-    def _stowed_keys(self, bucket: str) -> list[bytes]:
-        folder = self._own(bucket, "objects")
-        names = (name.decode() for name in self._directories.names(folder))
-        keys = []
-        for name in names:
-            if name.endswith(".key") and (folder / name.removesuffix(".key")).is_file():
-                with suppress(OSError):
-                    keys.append((folder / name).read_bytes())
-        return sorted(keys)
-
-    def _find(self, bucket: str, key: str) -> Path | None:
-        """The file of an object: at its plain path, where a person may have put it, or else stowed away."""
-        segments = plain_segments(key)
-        if segments is not None and self._is_file(bucket, segments):
-            return self._folder(bucket).joinpath(*segments)
-        stowed = self._stowed(bucket, key)
-        return stowed if _mode(stowed) == stat.S_IFREG else None
-
-    def _is_file(self, bucket: str, segments: tuple[str, ...]) -> bool:
-        path = self._folder(bucket)
-        for segment in segments[:-1]:
-            if not self._is_there(path, segment) or _mode(path / segment) != stat.S_IFDIR:
-                return False
-            path /= segment
-        return self._is_there(path, segments[-1]) and _mode(path / segments[-1]) == stat.S_IFREG
-
-    def _is_there(self, folder: Path, name: str) -> bool:
-        """Whether a name is there as it is written, and not as another that the disk takes for the same."""
-        return not self._folds or name in os.listdir(folder)  # noqa: PTH208 - names are what is compared
-
-    def _plain_place(self, bucket: str, key: str) -> Path:
-        segments = plain_segments(key)
-        if segments is None:
-            raise _ObstructedError
-        path = self._folder(bucket)
-        for index, segment in enumerate(segments):
-            path /= segment
-            wanted = stat.S_IFREG if index == len(segments) - 1 else stat.S_IFDIR
-            try:
-                mode = _mode(path)
-                if mode is None and wanted == stat.S_IFDIR:
-                    path.mkdir()
-            except OSError as error:  # the whole path is too long for the system, say
-                raise _ObstructedError from error
-            if mode is not None and (mode != wanted or not self._is_there(path.parent, segment)):
-                raise _ObstructedError
-        return path
-
-    def _drop_empty_folders(self, bucket: str, folder: Path) -> None:
-        """An empty folder would stand in the way of an object of its name."""
-        while folder not in (self._folder(bucket), self._own(bucket, "objects")):
-            try:
-                folder.rmdir()
-            except OSError:
-                return
-            folder = folder.parent
-
-
-class _ObstructedError(Exception):
-    """A key cannot lie at its plain path."""
+    def _record(self, name: str) -> None:
+        """From the first writing on a bucket whose folder a person made says when it was made."""
+        with self._lock:
+            bucket = self.bucket(name)
+            if bucket is not None and name in self._seen:
+                record(self.root / name / RESERVED, bucket.created)
+                del self._seen[name]
 
 
 class _FolderUpload:
@@ -263,19 +194,14 @@ class _FolderUpload:
         self.draft.discard()
 
 
-def _mode(path: Path) -> int | None:
-    """What kind of file is there, links not followed; None for nothing."""
-    try:
-        return stat.S_IFMT(path.lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def _folds_names(root: Path) -> bool:
     """Whether this disk takes two spellings of a name for one: upper and lower case, or two forms of an accent."""
     name = f"{RESERVED}-probe-{uuid4().hex}-\u00e9"
     probe = root / name
-    probe.touch()
+    try:
+        probe.touch()
+    except OSError:
+        return True  # it cannot be written, and nobody knows: names are compared
     try:
         return (root / name.upper()).exists() or (root / name.replace("\u00e9", "e\u0301")).exists()
     finally:

@@ -1,5 +1,6 @@
 """Where the folder store puts an object: the rules from key to path."""
 
+import errno
 import hashlib
 import re
 import unicodedata
@@ -32,6 +33,10 @@ def is_plain(segment: str) -> bool:
 def is_style_name(name: str) -> bool:
     """Whether a style can have this name: OSS, "Image styles". Two of them would be no file names."""
     return _STYLE_NAME.fullmatch(name) is not None and name not in (".", "..")
+
+
+# What the system says where a folder cannot be written, whatever is done.
+UNWRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def stowed_name(key: str) -> str:

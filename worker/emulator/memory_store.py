@@ -4,10 +4,9 @@ import io
 import threading
 import time
 import weakref
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from worker.emulator.store import (
     Bucket,
@@ -21,6 +20,7 @@ from worker.emulator.store import (
     StoreFullError,
 )
 
+_BATCH = 100  # keys of a listing
 CAPACITY = 256 << 20  # bytes of all objects together: with the memory that pictures are drawn in, less than a gigabyte
 
 
@@ -29,8 +29,7 @@ class _Shelf:
     bucket: Bucket
     objects: dict[str, tuple[StoredObject, "_Body"]] = field(default_factory=dict)
     styles: dict[str, StoredStyle] = field(default_factory=dict)
-    # Replaced, never changed, so that a listing under way keeps its own; None where keys came or went since.
-    ordered: list[bytes] | None = None
+    ordered: list[bytes] = field(default_factory=list)  # the keys
 
 
 class MemoryStore:
@@ -74,19 +73,23 @@ class MemoryStore:
         with self._lock:
             shelf = self._shelves[bucket]
             if shelf.objects.pop(key, None):
-                shelf.ordered = None
+                del shelf.ordered[bisect_left(shelf.ordered, key.encode())]
 
     def keys(self, bucket: str, prefix: str, start: bytes) -> Iterator[str]:
         """Keys with a prefix from `start` on, in the order of their UTF-8 bytes."""
-        with self._lock:
-            shelf = self._shelves[bucket]
-            if shelf.ordered is None:
-                shelf.ordered = sorted(key.encode() for key in shelf.objects)
-            ordered = shelf.ordered
-        first = prefix.encode()
-        begin = bisect_left(ordered, max(first, start))
-        following = (ordered[index] for index in range(begin, len(ordered)))
-        return (key.decode() for key in takewhile(lambda key: key.startswith(first), following))
+        first, position = prefix.encode(), start
+        ordered = self._shelves[bucket].ordered
+        while True:
+            with self._lock:  # found anew: keys may come and go between the batches
+                begin = bisect_left(ordered, max(first, position))
+                batch = ordered[begin : begin + _BATCH]
+            for key in batch:
+                if not key.startswith(first):
+                    return
+                yield key.decode()
+            if not batch:
+                return
+            position = batch[-1] + b"\0"
 
     def style(self, bucket: str, name: str) -> StoredStyle | None:
         """The style, None where it does not exist."""
@@ -111,7 +114,7 @@ class MemoryStore:
         with self._lock:
             shelf = self._shelves[bucket]
             if stored.key not in shelf.objects:
-                shelf.ordered = None
+                insort(shelf.ordered, stored.key.encode())
             elif not overwrite:
                 raise ObjectExistsError
             shelf.objects[stored.key] = stored, body

@@ -87,7 +87,6 @@ async def test_every_heavy_picture_through_every_process_at_once_takes_no_gigaby
                     assert (await server.ask("PUT", f"/photos/{path.name}", path.read_bytes()))[0] == 200
             assert (await server.ask("PUT", "/photos/ballast", bytes(200 << 20)))[0] == 200
         assert "200" in await crowd(server, iter(work), 16)
-        print("PEAK", store, server.peak() >> 20)
         assert server.peak() < GIGABYTE
 
 

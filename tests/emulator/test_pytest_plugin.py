@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import oss2
@@ -49,6 +50,36 @@ def test_things_go_wrong_on_demand(oss_server: ThreadedOSS) -> None:
     assert bucket.get_object("a").read() == b"bytes"
     with pytest.raises(UsageError, match="write reset"):
         oss_server.fault("resett")
+
+
+WRONG: dict[str, Callable[[ThreadedOSS], object]] = {
+    "no bucket can be named 'Not A Bucket'": lambda server: server.make_bucket("Not A Bucket"),
+    "there is no bucket 'missing'; there are: test-bucket": lambda server: server.put("a", b"", bucket="missing"),
+    "there is no bucket 'missing'": lambda server: server.get("a", bucket="missing"),
+    "no bucket 'missing'": lambda server: server.keys(bucket="missing"),
+    "bucket 'missing'": lambda server: server.put_style("a", "image/resize,w_1", bucket="missing"),
+    "no object can have the key '/a': ": lambda server: server.put("/a", b""),
+    "no object can have the key '': an object key cannot be empty": lambda server: server.get(""),
+    "the style 'a b' is refused": lambda server: server.put_style("a b", "image/resize,w_1"),
+    "the style 'a' is refused: Style content is invalid": lambda server: server.put_style("a", "resize,w_1"),
+    "'large' has no room: the server holds": lambda server: server.put("large", bytes(300 << 20)),
+}
+
+
+@pytest.mark.parametrize("told", WRONG)
+def test_what_the_service_would_refuse_is_told_at_once(oss_server: ThreadedOSS, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        WRONG[told](oss_server)
+    assert told in str(caught.value)
+    assert oss_server.keys() == []
+
+
+def test_a_bucket_takes_fifty_styles(oss_server: ThreadedOSS) -> None:
+    for number in range(50):
+        oss_server.put_style(f"style-{number}", "image/resize,w_1")
+    oss_server.put_style("style-7", "image/resize,w_2")
+    with pytest.raises(UsageError, match="style-50"):
+        oss_server.put_style("style-50", "image/resize,w_1")
 
 
 def test_each_test_has_a_server_of_its_own(oss_server: ThreadedOSS) -> None:

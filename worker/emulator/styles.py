@@ -70,6 +70,15 @@ def _images_in(content: str) -> tuple[Image, ...]:
     return images
 
 
+def define_style(store: Store, bucket: str, name: str, content: str) -> None:
+    """Put a style on a bucket; refused where the service would refuse it."""
+    check_style_name(name)
+    check_style_content(content)
+    if store.style(bucket, name) is None and len(store.styles(bucket)) >= MAX_STYLES:
+        raise refusals.too_many_styles(MAX_STYLES)
+    store.put_style(bucket, name, content)
+
+
 def check_style_name(name: str) -> None:
     """Refuse what cannot be the name of a style."""
     if not is_style_name(name):

@@ -11,7 +11,11 @@ from worker.emulator.faults.deciding import Faults
 from worker.emulator.faults.reading import parse_rule
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import put
+from worker.emulator.store import StoreFullError, put
+from worker.emulator.styles import define_style
+from worker.errors import UsageError
+from worker.oss.names import bucket_problem, key_problem
+from worker.oss.refusal import RefusedError
 from worker.oss.signing import Credentials
 
 _START_S = 60
@@ -57,28 +61,52 @@ class ThreadedOSS:
         self._thread.join(_START_S)
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket if it is not there."""
+        """Make a bucket if it is not there.
+
+        Raises:
+            UsageError: The service takes no bucket of this name.
+        """
+        if problem := bucket_problem(name):
+            raise UsageError(f"no bucket can be named {name!r}: {problem}", "choose another name")
         self._store.make_bucket(name)
 
     def put(self, key: str, body: bytes, *, bucket: str = "", content_type: str = "") -> None:
-        """Store an object, in `bucket` or the one that is there."""
-        put(self._store, bucket or self.bucket, key, body, {"content-type": content_type} if content_type else {})
+        """Store an object, in `bucket` or the one that is there.
+
+        Raises:
+            UsageError: There is no such bucket, the service takes no such key, or there is no room in memory.
+        """
+        headers = {"content-type": content_type} if content_type else {}
+        name = self._bucket(bucket)
+        try:
+            put(self._store, name, _key(key), body, headers)
+        except StoreFullError as error:
+            raise UsageError(f"{key!r} has no room: the server holds {error.capacity:,} bytes in all") from None
 
     def get(self, key: str, *, bucket: str = "") -> bytes | None:
-        """The bytes of an object, None where it does not exist."""
-        content = self._store.open(bucket or self.bucket, key)
+        """The bytes of an object, None where it does not exist. Raises UsageError as `put` does."""
+        content = self._store.open(self._bucket(bucket), _key(key))
         if content is None:
             return None
         with content:
             return content.file.read()
 
     def keys(self, *, bucket: str = "") -> list[str]:
-        """The keys of all objects, in their order."""
-        return list(self._store.keys(bucket or self.bucket, "", b""))
+        """The keys of all objects, in their order. Raises UsageError where there is no such bucket."""
+        return list(self._store.keys(self._bucket(bucket), "", b""))
 
     def put_style(self, name: str, content: str, *, bucket: str = "") -> None:
-        """Define a style."""
-        self._store.put_style(bucket or self.bucket, name, content)
+        """Define a style.
+
+        Raises:
+            UsageError: There is no such bucket, or the service takes no such style.
+        """
+        where = self._bucket(bucket)
+        try:
+            define_style(self._store, where, name, content)
+        except RefusedError as error:
+            mend = "a style has a name of letters, digits, `_`, `-` and `.`, and holds what `image/...` may say"
+            raise UsageError(f"the style {name!r} is refused: {error.refusal.message}", mend) from None
 
     def fault(self, fault: str, **parameters: object) -> None:
         """Let something go wrong from here on: a rule as in a faults file, `from` written `from_`.
@@ -88,6 +116,13 @@ class ThreadedOSS:
         """
         rule = {name.rstrip("_"): value for name, value in parameters.items()}
         self._faults.add(parse_rule(json.dumps({"fault": fault} | rule)))
+
+    def _bucket(self, name: str) -> str:
+        name = name or self.bucket
+        if self._store.bucket(name) is None:
+            made = ", ".join(bucket.name for bucket in self._store.buckets())
+            raise UsageError(f"there is no bucket {name!r}; there are: {made}", "make it first, with make_bucket")
+        return name
 
     def _run(self) -> None:
         try:
@@ -103,3 +138,9 @@ class ThreadedOSS:
             self.endpoint = server.url
             self._ready.set()
             await self._ended.wait()
+
+
+def _key(key: str) -> str:
+    if problem := key_problem(key):
+        raise UsageError(f"no object can have the key {key!r}: {problem}", "choose another key")
+    return key

@@ -5,8 +5,8 @@ from email.utils import formatdate
 from worker.emulator import refusals
 from worker.emulator.call import Answer, Call, blocking, xml_answer
 from worker.emulator.documents import request_document
-from worker.emulator.store import Store, StoredStyle
-from worker.emulator.styles import MAX_STYLES, check_style_content, check_style_name
+from worker.emulator.store import StoredStyle
+from worker.emulator.styles import check_style_name, define_style
 from worker.emulator.xml import branch, document, leaf
 
 _MAX_DOCUMENT = 64 << 10
@@ -17,8 +17,7 @@ async def put_style(call: Call) -> Answer:
     name = await _named(call)
     root = request_document(await call.read(_MAX_DOCUMENT), "Style")
     content = (root.findtext("Content") or "").strip()
-    check_style_content(content)
-    await blocking(_put, call.store, call.request.bucket, name, content)
+    await blocking(define_style, call.store, call.request.bucket, name, content)
     return Answer()
 
 
@@ -50,12 +49,6 @@ async def _named(call: Call) -> str:
     check_style_name(name)
     await call.need_bucket(call.request.bucket)
     return name
-
-
-def _put(store: Store, bucket: str, name: str, content: str) -> None:
-    if store.style(bucket, name) is None and len(store.styles(bucket)) >= MAX_STYLES:
-        raise refusals.too_many_styles(MAX_STYLES)
-    store.put_style(bucket, name, content)
 
 
 def _described(style: StoredStyle) -> list[str]:

@@ -1,6 +1,7 @@
 """ListObjectsV2: every parameter, against a plain model of what a page is."""
 
 import os
+import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.emulator.client import Client
 from worker.emulator.folder_store import FolderStore
+from worker.emulator.layout import stowed_name
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.operations.listing import page_of
 from worker.emulator.store import Store, StoredObject, put
@@ -210,35 +212,115 @@ class CountingStore(FolderStore):
 
 @pytest.fixture
 def short_lived() -> Iterator[Path]:
-    """A folder that is gone at once: 100,000 files are not kept for a look at them."""
+    """A folder that is gone at once: many files are not kept for a look at them."""
     with TemporaryDirectory() as directory:
         yield Path(directory)
 
 
-def test_a_page_of_100_000_objects_looks_at_its_own_and_holds_few_names(short_lived: Path) -> None:
+@pytest.mark.parametrize(
+    "per_folder", [pytest.param(60, id="few"), pytest.param(1000, id="100,000", marks=pytest.mark.chaos)]
+)
+def test_a_page_looks_at_its_own_objects_and_holds_few_names(short_lived: Path, per_folder: int) -> None:
     store = CountingStore(short_lived)
     store.make_bucket("bucket")
     for folder in range(100):
         path = short_lived / f"bucket/{folder:02d}"
         path.mkdir()
-        for number in range(1000):
+        for number in range(per_folder):
             os.close(os.open(path / f"{number:03d}.jpg", os.O_CREAT))
-    listed = partial(page_of, store, "bucket", prefix="", delimiter="", limit=1000)
+    listed = partial(page_of, store, "bucket", prefix="", delimiter="", limit=per_folder)
     listed(start=b"")  # what is imported and remembered once is not of the page
     store.looked_at = 0
     tracemalloc.start()
     try:
-        page = listed(start=b"50/500.jpg")
+        page = listed(start=b"50/030.jpg")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert [entry.key for entry in page.entries if isinstance(entry, StoredObject)][::999] == [
-        "50/500.jpg",
-        "51/499.jpg",
+    assert [entry.key for entry in page.entries if isinstance(entry, StoredObject)][:: per_folder - 1] == [
+        "50/030.jpg",
+        "51/029.jpg",
     ]
-    assert page.following == b"51/500.jpg"
-    assert store.looked_at == 1000
-    assert peak < 5_000_000, "all 100,000 keys alone would take more"
+    assert page.following == b"51/030.jpg"
+    assert store.looked_at == per_folder
+    assert peak < 100_000 + per_folder * 5000, "all keys alone would take more"
     folders = page_of(store, "bucket", prefix="", delimiter="/", start=b"", limit=1000)
     assert len(folders.entries) == 100
-    assert store.looked_at == 1000, "folders are told without looking at any object"
+    assert store.looked_at == per_folder, "folders are told without looking at any object"
+
+
+def crammed(root: Path | None, count: int) -> Store:
+    """So many objects: in the folder, half of them are stowed away."""
+    if root is None:
+        return filled(MemoryStore(), [f"{number:06d}{':'[number % 2 :]}" for number in range(count)])
+    store = FolderStore(root)
+    store.make_bucket("bucket")
+    put(store, "bucket", "stowed:", b"")  # and with it the folders for such
+    folder, stowed = root / "bucket", root / "bucket/.oss/objects"
+    for number in range(count):
+        key = f"{number:06d}{':'[number % 2 :]}"
+        if number % 2:
+            os.close(os.open(folder / key, os.O_CREAT))
+        else:
+            os.close(os.open(stowed / stowed_name(key), os.O_CREAT))
+            (stowed / f"{stowed_name(key)}.key").write_bytes(key.encode())
+    for path in (folder, stowed):
+        os.utime(path, (0, 0))  # as if nothing had changed for long
+    return store
+
+
+def work_of(store: Store, start: bytes, delimiter: str = "") -> int:
+    """How many functions are called to make a page of a hundred."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        page = page_of(store, "bucket", prefix="", delimiter=delimiter, start=start, limit=100)
+    finally:
+        sys.setprofile(None)
+    assert len(page.entries) == 100
+    return calls
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "folder"])
+@pytest.mark.parametrize("count", [4000, pytest.param(100_000, marks=pytest.mark.chaos)])
+def test_a_page_costs_the_same_wherever_it_is_and_however_many_objects_there_are(
+    short_lived: Path, count: int, on_disk: bool
+) -> None:
+    for name in ("small", "large"):
+        (short_lived / name).mkdir()
+    small = crammed(short_lived / "small" if on_disk else None, 400)
+    large = crammed(short_lived / "large" if on_disk else None, count)
+    starts = [b"", f"{count // 2:06d}".encode(), f"{count - 150:06d}".encode()]
+    for delimiter in ("", "0:", ":"):
+        least = work_of(small, b"", delimiter) and work_of(small, b"", delimiter)  # the second time: all is warm
+        for start in starts:
+            work_of(large, start, delimiter)
+            assert work_of(large, start, delimiter) < 1.1 * least + 100
+
+
+def test_keys_may_come_and_go_while_they_are_listed(tmp_path: Path) -> None:
+    for store in (MemoryStore(), FolderStore(tmp_path)):
+        filled(store, [f"{number:04d}:" for number in range(500)])
+        found = []
+        for key in store.keys("bucket", "", b""):
+            found.append(key)
+            if key == "0010:":
+                store.delete("bucket", "0005:")
+                store.delete("bucket", "0400:")
+                put(store, "bucket", "0003:a", b"")
+        assert len(found) == len(set(found))
+        assert set(found) >= {f"{number:04d}:" for number in range(500)} - {"0005:", "0400:"}
+
+
+def test_stowed_keys_are_seen_when_another_process_writes_them(tmp_path: Path) -> None:
+    store, other = filled(FolderStore(tmp_path), ["a:"]), FolderStore(tmp_path)
+    assert list(store.keys("bucket", "", b"")) == ["a:"]
+    put(other, "bucket", "b:", b"")
+    assert list(store.keys("bucket", "", b"")) == ["a:", "b:"]
+    other.delete("bucket", "a:")
+    assert list(store.keys("bucket", "", b"")) == ["b:"]

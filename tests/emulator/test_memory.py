@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,6 +192,25 @@ def test_work_that_needs_more_than_there_is_is_refused_and_gives_everything_back
     with pytest.raises(ZeroDivisionError):
         budget.run(1, lambda _: 1 / 0)
     assert budget.free == 10
+
+
+def test_an_error_holds_nothing_that_was_given_back() -> None:
+    class Picture:
+        pass
+
+    pictures: list[weakref.ref[Picture]] = []
+
+    def draw(lease: Lease) -> None:
+        picture = Picture()
+        pictures.append(weakref.ref(picture))
+        try:
+            lease.hold(11)
+        except TooMuchMemoryError as error:
+            raise ValueError(picture is None) from error
+
+    with pytest.raises(ValueError, match="False"):
+        Budget(10).run(1, draw)
+    assert pictures[0]() is None
 
 
 def test_a_result_is_held_until_it_is_closed_or_forgotten() -> None:

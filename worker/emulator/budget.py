@@ -2,10 +2,14 @@
 
 import io
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
+
+from worker.emulator import allocator
 
 T = TypeVar("T")
 
@@ -50,16 +54,16 @@ class Budget:
         Raises:
             TooMuchMemoryError: It needs more than there is.
         """
-        try:
+        with suppress(_ShortageError):
             return self._attempt(min(size, self.total), work)
-        except _ShortageError:
-            return self._attempt(self.total, work)
+        return self._attempt(self.total, work)
 
     def _attempt(self, size: int, work: Callable[["Lease"], T]) -> T:
         lease = self._wait(size)
         try:
             return work(lease)
-        except BaseException:
+        except BaseException as error:
+            _let_go(error)
             lease.release()
             raise
 
@@ -84,6 +88,13 @@ class Budget:
         with self._change:
             self._free += size
             self._change.notify_all()
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget what the functions that an error came through held: it outlives them, and pictures would with it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class Lease:
@@ -112,8 +123,10 @@ class Lease:
 
     def keep(self, size: int) -> None:
         """Give back all but `size` bytes, which stay held."""
-        self._budget._give(self._lent - min(size, self._lent))  # noqa: SLF001 - likewise
-        self._lent = self._used = min(size, self._lent)
+        used, rest = self._used, min(size, self._lent)
+        allocator.freed(used - rest)  # before others count on it
+        self._budget._give(self._lent - rest)  # noqa: SLF001 - likewise
+        self._lent = self._used = rest
 
     def release(self) -> None:
         """Give back everything."""

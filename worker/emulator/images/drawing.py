@@ -15,8 +15,8 @@ def still(source: Source, steps: Sequence[Action], context: Context, *, oriented
     """The first frame with its steps done. A resize that comes first decodes no more than it needs."""
     orientation = source.orientation if oriented and source.frames == 1 else 1
     if orientation != 1:
-        context.reserve(weight.of_turning(source.size.width, source.size.height))
         check_rotation(source.size)  # of the source: turning comes first, whatever is made smaller before it here
+        context.reserve(weight.of_turning(source.size.width, source.size.height))
     if not steps or steps[0].name != "resize":
         return _stepped(orient(load(source), orientation), steps, context)
     values = table.values(steps[0])

@@ -52,7 +52,7 @@ def of_step(name: str, values: Mapping[str, str], image: Image, reach: int) -> i
     pixels = int(image.width * image.height)
     match name:
         case "rotate":
-            return of_turning(image.width, image.height)
+            return min(of_turning(image.width, image.height), 2 * MAX_PIXELS * _LAYER)  # more is refused
         case "blur" | "sharpen":
             return int(image.width * image.bands) * _FLOAT * (reach + reach_of(name, values))
         case "watermark":

@@ -1,5 +1,6 @@
 """A folder store whose process is killed keeps the old object or the new one, whole, and starts clean again."""
 
+import fcntl
 import os
 import random
 import subprocess
@@ -78,6 +79,47 @@ def test_kill_9_leaves_whole_objects_with_their_own_headers_and_no_rubbish(tmp_p
     for _ in range(count):
         killed_while_writing(tmp_path, chance.uniform(0.05, 0.4))
         check_after_a_kill(tmp_path)
+
+
+MAKER = """
+import sys
+from pathlib import Path
+from worker.emulator.folder_store import FolderStore
+store = FolderStore(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(10**9):
+    store.make_bucket(f"bucket-{sys.argv[2]}-{number}", "cn-beijing")
+"""
+
+
+@pytest.mark.parametrize("count", [pytest.param(4, id="few"), pytest.param(100, id="many", marks=pytest.mark.chaos)])
+def test_kill_9_leaves_no_bucket_without_its_region(tmp_path: Path, count: int) -> None:
+    chance = random.Random(2)
+    for turn in range(count):
+        with subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path), str(turn)], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"ready\n"
+            try:
+                child.wait(chance.uniform(0.01, 0.1))
+            except subprocess.TimeoutExpired:
+                child.kill()
+        buckets = FolderStore(tmp_path).buckets()
+        assert {bucket.region for bucket in buckets} <= {"cn-beijing"}
+        assert len(buckets) == len(list(tmp_path.iterdir())), "no rubbish beside the buckets"
+        assert all((tmp_path / bucket.name / ".oss/created").exists() for bucket in buckets)
+    assert buckets
+
+
+def test_a_bucket_that_is_being_made_is_not_rubbish_to_another_process(tmp_path: Path) -> None:
+    draft = tmp_path / ".oss-bucket-of-somebody"
+    draft.mkdir()
+    lock = os.open(draft, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    FolderStore(tmp_path)
+    assert draft.exists()
+    os.close(lock)
+    FolderStore(tmp_path)
+    assert not draft.exists()
 
 
 def test_an_upload_under_way_is_not_rubbish_to_another_process(tmp_path: Path) -> None:

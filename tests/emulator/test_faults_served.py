@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -114,6 +115,18 @@ async def test_a_slow_body_takes_its_time_and_is_whole() -> None:
         assert time.monotonic() - began >= 0.25
         put(store, "photos", "empty", b"")
         assert await got(client, "empty") == (200, b"")
+
+
+async def test_a_slow_body_ends_with_the_server() -> None:
+    async with served('{"fault": "slow-body", "seconds": 3600}') as (client, _):
+        parts = urlsplit(client.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(b"GET /photos/text HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        began = time.monotonic()
+    assert time.monotonic() - began < LIMIT_S
+    assert await reader.read() == b"0123456789"
+    writer.close()
 
 
 async def test_answers_of_saveas_are_spoiled() -> None:

@@ -5,8 +5,10 @@ import gzip
 import logging
 import os
 import random
+import select
+import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -17,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.client import Client, unsigned
+from tests.emulator.hostile import bombs
 from tests.emulator.pictures import jpeg
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.operations import objects
@@ -309,16 +312,53 @@ async def test_slow_clients_are_cut_off_and_disturb_nobody(outside: Path) -> Non
         assert list((outside / "root/photos/.oss/uploads").iterdir()) == []
 
 
-async def test_a_client_that_never_reads_holds_up_nobody(outside: Path) -> None:
+def lazy_client(client: Client, target: str) -> socket.socket:
+    """A client that asks and never reads."""
+    parts = urlsplit(client.url)
+    lazy = socket.create_connection((parts.hostname, parts.port))
+    lazy.sendall(f"GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
+    return lazy
+
+
+def cut_off(lazy: Sequence[socket.socket]) -> None:
+    """Wait until the server has reset these connections; nothing is read."""
+    for connection in lazy:
+        poll = select.poll()
+        poll.register(connection, 0)  # errors are always told
+        assert poll.poll(LIMIT_S * 1000)
+
+
+async def test_a_client_that_never_reads_is_cut_off_and_holds_up_nobody(outside: Path) -> None:
     async with served(outside / "root", idle_s=0.5) as client:
         (outside / "root/photos/large").write_bytes(bytes(30_000_000))
-        parts = urlsplit(client.url)
-        lazy = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(20)]
-        for _, writer in lazy:
-            writer.write(b"GET /photos/large HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        lazy = [lazy_client(client, "/photos/large") for _ in range(20)]
         assert (await client.get("photos", "a.jpg")).status == 200
-        for _, writer in lazy:
-            writer.close()
+        await asyncio.to_thread(cut_off, lazy)
+        for connection in lazy:
+            connection.close()
+
+
+async def test_the_server_stops_at_once_whoever_does_not_read(outside: Path) -> None:
+    async with served(outside / "root", idle_s=3600) as client:
+        (outside / "root/photos/large").write_bytes(bytes(30_000_000))
+        lazy = lazy_client(client, "/photos/large")
+        assert await asyncio.to_thread(lazy.recv, 1) == b"H"
+        began = time.monotonic()
+    assert time.monotonic() - began < LIMIT_S
+    lazy.close()
+
+
+@pytest.mark.parametrize(("name", "data"), [*bombs(), ("broken.jpg", jpeg(600, 400)[:2000])])
+async def test_pictures_that_lie_are_refused_over_http_as_documented(outside: Path, name: str, data: bytes) -> None:
+    async with served(outside / "root") as client:
+        await client.put("photos", name, data)
+        target = ObjectRef("photos", "out")
+        for process in ("image/resize,w_100", "image/rotate,90"):
+            answer = await client.process("photos", name, saveas(process, target))
+            check_proper(answer)
+            assert answer.status == 400
+            assert ElementTree.fromstring(answer.body).findtext("Code") in {"MemLimitExceeded", "ImageDamage"}
+        assert (await client.get("photos", "out")).status == 404
 
 
 BOMB = "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))

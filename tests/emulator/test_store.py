@@ -1,7 +1,10 @@
 """Stores keep what they are given under any key, and nothing else."""
 
+import asyncio
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.emulator.client import Client, unsigned
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.layout import plain_segments
 from worker.emulator.memory_store import MemoryStore
+from worker.emulator.server import LocalOSS
 from worker.emulator.store import Content, Store, put
 from worker.oss.names import key_problem
 
@@ -248,3 +253,103 @@ def test_a_deleted_object_leaves_no_folder_in_the_way_of_another(tmp_path: Path)
     store.delete("bucket", "a/b/c")
     put(store, "bucket", "a", b"file")
     assert (tmp_path / "bucket/a").read_bytes() == b"file"
+
+
+def tree(root: Path) -> list[tuple[str, int]]:
+    return sorted((str(path), path.lstat().st_mtime_ns) for path in [root, *root.rglob("*")])
+
+
+def read_everything(store: FolderStore) -> list[object]:
+    """What every method says that only reads."""
+    found: list[object] = [store.buckets(), store.bucket("bucket"), store.styles("bucket"), store.style("bucket", "a")]
+    for key in ("a.jpg", "missing", "a:b", "x//y"):
+        content = store.open("bucket", key)
+        found += [store.stat("bucket", key), content and body_of(content)]
+    return [*found, listed(store), listed(store, "a")]
+
+
+def test_reading_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket/a.jpg").write_bytes(b"dropped")
+    store = FolderStore(tmp_path)
+    before = tree(tmp_path)
+    read_everything(store)
+    store.delete("bucket", "missing")
+    store.delete_style("bucket", "missing")
+    assert tree(tmp_path) == before
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user who may not write everywhere, as root may."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_root_that_cannot_be_written_is_read_and_its_writing_refused() -> None:
+    with TemporaryDirectory() as directory:
+        root = Path(directory)
+        store = FolderStore(root)
+        store.make_bucket("bucket")
+        for key in ("a.jpg", "a:b", "sub/c"):
+            put(store, "bucket", key, key.encode(), {"content-type": "text/x"})
+        store.put_style("bucket", "a", "image/resize,w_1")
+        wanted = read_everything(store)
+        folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
+        for path in folders:
+            path.chmod(0o555)
+        try:
+            with nobody():
+                store = FolderStore(root)
+                assert read_everything(store) == wanted
+                with pytest.raises(PermissionError):
+                    put(store, "bucket", "new", b"")
+                with pytest.raises(PermissionError):
+                    store.make_bucket("other")
+                assert asyncio.run(refused_over_http(store)) == (200, 403, b"AccessDenied")
+        finally:
+            for path in folders:
+                path.chmod(0o755)
+
+
+async def refused_over_http(store: Store) -> tuple[int, int, bytes]:
+    async with LocalOSS(store, auth=False) as server:
+        client = Client(server.url, sign=unsigned)
+        found, refused = await client.get("bucket", "a.jpg"), await client.put("bucket", "new", b"x")
+    return found.status, refused.status, refused.body.partition(b"<Code>")[2].partition(b"<")[0]
+
+
+def created(root: Path) -> float:
+    bucket = FolderStore(root).bucket("bucket")
+    assert bucket is not None
+    return bucket.created
+
+
+def test_a_bucket_says_when_it_was_made_whatever_happens_to_its_folder(tmp_path: Path) -> None:
+    began = time.time()
+    FolderStore(tmp_path).make_bucket("bucket")
+    at = created(tmp_path)
+    assert began - 1 <= at <= time.time()
+    (tmp_path / "bucket/.oss/created").write_text("2020-02-02T02:02:02+00:00")
+    (tmp_path / "bucket").chmod(0o700)
+    FolderStore(tmp_path).make_bucket("bucket")
+    assert created(tmp_path) == 1580608922
+
+
+def test_a_folder_that_a_person_made_is_a_bucket_made_when_it_was_first_seen(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    os.utime(tmp_path / "bucket", (1_580_608_922, 1_580_608_922))
+    store = FolderStore(tmp_path)
+    assert [bucket.created for bucket in store.buckets()] == [1580608922]
+    (tmp_path / "bucket/a.jpg").write_bytes(b"dropped")
+    assert [bucket.created for bucket in store.buckets()] == [1580608922]
+    put(store, "bucket", "b.jpg", b"")
+    assert created(tmp_path) == 1580608922, "written down with the first object"
+    (tmp_path / "bucket/.oss/created").write_text("soon")
+    assert abs(created(tmp_path) - time.time()) < 86_400, "what is no time is no record"

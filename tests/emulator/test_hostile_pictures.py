@@ -5,13 +5,16 @@ import json
 import random
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.golden.sources import sources
+from tests.emulator.hostile import lying_jpeg, whole_png
 from tests.emulator.pictures import opened, refusal_or_none
+from worker.emulator.budget import WORKING_MEMORY
 from worker.emulator.images import render
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.overlay import Overlays
@@ -167,6 +170,34 @@ def test_a_process_of_hundreds_of_actions_is_refused() -> None:
     assert "more than 50 actions" in refused(f"image{'/bright,1' * 51}")
     nested = to_base64(f"mark.png?x-oss-process=image{'/rotate,90' * 50}")
     assert "more than 50 actions" in refused(f"image/watermark,image_{nested}")
+
+
+def weighed(data: bytes, process: str) -> int:
+    """The bytes of memory that a process says it takes before it does anything."""
+
+    class EnoughError(Exception):
+        pass
+
+    asked = 0
+
+    def reserve(size: int) -> None:
+        nonlocal asked
+        asked += size
+        if asked > WORKING_MEMORY:
+            raise EnoughError
+
+    with suppress(EnoughError):
+        render(data, recipe_of(process, MemoryStore(), "photos").actions, lambda _: b"", reserve)
+    return asked
+
+
+def test_what_would_fill_memory_is_weighed_before_it_is_done() -> None:
+    wide, large = whole_png(30_000, 500), lying_jpeg(15_000, 16_000, progressive=True)
+    assert weighed(wide, f"image{'/blur,r_50,s_50' * 50}") > WORKING_MEMORY
+    assert weighed(large, "image/resize,w_10") > WORKING_MEMORY
+    assert weighed(whole_png(6300, 6300), "image/format,bmp") > WORKING_MEMORY
+    assert weighed(sources()["photo.jpg"], "image/resize,w_100") < 16 << 20
+    assert weighed(sources()["photo.jpg"], "image/rotate,90/blur,r_5,s_2/format,png") < 32 << 20
 
 
 def test_a_text_that_would_fill_memory_is_refused_before_it_does() -> None:

@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.client import Client, unsigned
-from tests.emulator.hostile import bombs
+from tests.emulator.hostile import bombs, whole_png
 from tests.emulator.pictures import jpeg
+from worker.emulator.budget import SHARED
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.operations import objects
 from worker.emulator.server import LocalOSS
@@ -346,6 +347,23 @@ async def test_the_server_stops_at_once_whoever_does_not_read(outside: Path) -> 
         began = time.monotonic()
     assert time.monotonic() - began < LIMIT_S
     lazy.close()
+
+
+async def test_the_server_gives_up_what_it_draws_when_it_stops(outside: Path) -> None:
+    async with served(outside / "root") as client:
+        await client.put("photos", "wide.png", whole_png(30_000, 8_000))
+        process = f"image{'/sharpen,100' * 3}/format,jpg"  # a minute of work
+        drawn = asyncio.create_task(client.process("photos", "wide.png", saveas(process, ObjectRef("photos", "out"))))
+        await asyncio.to_thread(until_something_is_drawn)
+    with pytest.raises(IndexError):  # no answer
+        await drawn
+    assert not (outside / "root/photos/out").exists()
+    assert SHARED.free == SHARED.total
+
+
+def until_something_is_drawn() -> None:
+    while SHARED.free == SHARED.total:
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(("name", "data"), [*bombs(), ("broken.jpg", jpeg(600, 400)[:2000])])

@@ -1,6 +1,7 @@
 """What an operation is given and what it answers, apart from HTTP."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ T = TypeVar("T")
 class Service:
     """What all operations share.
 
-    `pictures` runs picture work, which releases the interpreter, off the event loop; `budget` is the memory for it. The
+    `pictures` runs picture work, which releases the interpreter, off the event loop; `budget` is the memory for it,
+    `stopping` says that nobody waits for it any longer. The
     first of `regions` is the one of this server, where a bucket is that nobody put elsewhere.
     """
 
@@ -29,6 +31,7 @@ class Service:
     clock: Clock
     pictures: Executor
     budget: Budget
+    stopping: threading.Event
 
     def region_of(self, bucket: Bucket | None) -> str:
         """The region of a bucket; of one that is not there, that of this server."""

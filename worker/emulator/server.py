@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +79,7 @@ class LocalOSS:
         self._on_request = on_request
         self._pictures = ThreadPoolExecutor(_cores(), "picture")
         regions = tuple(dict.fromkeys((region, *self._access.buckets.values())))
-        self._service = Service(store, regions, clock, self._pictures, SHARED)
+        self._service = Service(store, regions, clock, self._pictures, SHARED, threading.Event())
         self._runner: web.ServerRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -98,6 +99,7 @@ class LocalOSS:
         self._injector.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+        self._service.stopping.set()
         await blocking(self._pictures.shutdown, cancel_futures=True)
 
     async def __aenter__(self) -> Self:

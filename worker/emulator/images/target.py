@@ -38,15 +38,14 @@ class _Growing:
         self._reserved = 0
 
     def write(self, chunk: bytes) -> int:
-        size = self._file.tell() + len(chunk)
-        if size > self._reserved:
-            step = max(size - self._reserved, _STEP) if self._reserved else size
-            try:
-                self._reserve(step)
-            except Exception as error:  # noqa: BLE001 - raised in `written`
-                self.trouble = error
-                return -1
-            self._reserved += step
+        missing = self._file.tell() + len(chunk) - self._reserved
+        step = 0 if missing <= 0 else max(missing, _STEP if self._reserved else 0)
+        try:
+            self._reserve(step)  # where it is none, too: it can say that nobody wants the file any longer
+        except Exception as error:  # noqa: BLE001 - raised in `written`
+            self.trouble = error
+            return -1
+        self._reserved += step
         return self._file.write(chunk)
 
     def whole(self) -> bytes:

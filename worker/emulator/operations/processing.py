@@ -134,12 +134,17 @@ def _render(
     bucket = call.request.bucket
 
     def drawn(lease: Lease) -> T:
+        def reserve(size: int) -> None:
+            if call.service.stopping.is_set():
+                raise ConnectionAbortedError("the server stops")
+            lease.hold(size)
+
         def watermark_image(key: str) -> bytes:
             call.identity.permit(READ_SOURCE, bucket, key, region)
             with _source(call.store, ObjectRef(bucket, key), MAX_SOURCE) as image:
                 return _read(image, lease)
 
-        return finish(content.stored, render(_read(content, lease), actions, watermark_image, lease.hold), lease)
+        return finish(content.stored, render(_read(content, lease), actions, watermark_image, reserve), lease)
 
     with _source(call.store, ObjectRef(bucket, call.request.key), source_limit(actions)) as content:
         try:

@@ -442,6 +442,9 @@ def test_a_custom_domain_serves_one_source_bucket_and_shows_no_targets() -> None
     several = cname_problems(manifest(WHOLE))
     assert [problem.file for problem in several] == ["jobs/job.yaml"] * 2
     assert "one bucket" in several[0].reason
+    assert not cname_problems(small("{list: 'oss://photos/keys.txt'}", 'bucket: out, key: "{key}"'))
+    (elsewhere,) = cname_problems(small("{list: 'oss://logs/keys.txt'}", 'bucket: out, key: "{key}"'))
+    assert "nothing is read from another bucket, as oss://logs/keys.txt would be" in elsewhere.reason
     assert "existing: skip" in several[1].reason
     unknown = small("{csv: keys.csv}", 'bucket: out, key: "{key}"')
     assert [problem.reason for problem in cname_problems(unknown)] == [several[0].reason]

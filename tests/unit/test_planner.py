@@ -125,10 +125,11 @@ def test_a_row_value_that_would_change_the_recipe_is_bad() -> None:
 def test_each_task_and_each_bad_row_is_in_exactly_one_shard() -> None:
     sources = [replace(A, key=f"{number}.jpg") for number in range(20)]
     sources += [SourceObject("photos", "", place=f"keys.txt:{number}") for number in range(20)]
+    sources += [SourceObject("photos", f"{number}{{.jpg", place=f"keys.txt:{number}") for number in range(20)]
     whole = [item for source in sources for item in plan(source)]
     parts = [[item for source in sources for item in plan(source, shard=Shard(index, 4))] for index in range(4)]
-    assert len(whole) == 80
-    assert sum(map(len, parts)) == 80
+    assert len(whole) == 120
+    assert sum(map(len, parts)) == 120
     assert all(item in whole for part in parts for item in part)
     for kind in (PlannedTask, BadTask):
         assert all(any(isinstance(item, kind) for item in part) for part in parts)

@@ -196,7 +196,7 @@ class EntryReader:
                 form, file, header = "csv", shape.csv, columns is None
             case _Jsonl():
                 form, file, header = "jsonl", shape.jsonl, False
-            case _Parquet():
+            case _:
                 form, file, header = "parquet", shape.parquet, False
         place, empty = self.findings.document.place(path), shape.empty or "fail"
         return TableSource(

@@ -284,7 +284,7 @@ def _in_process(part: ProcessPart, fields: Fields) -> str:
             return part
         case Encoded():
             return part.render(fields)
-        case Field():
+        case _:
             return _plain(part, fields)
 
 

@@ -88,7 +88,7 @@ class Enumeration:
                 return _named(entry)
             case InventorySource():
                 return self._inventoried(entry)
-            case ListSource() | TableSource():
+            case _:
                 return self._filed(entry)
 
     async def _filed(self, entry: ListSource | TableSource) -> AsyncGenerator[SourceObject | BadSource, None]:

@@ -31,8 +31,8 @@ _BAD = msgspec.msgpack.Decoder(BadTask)
 class Spool:
     """Tasks in a temporary SQLite file below `$TMPDIR`. Use as a context manager.
 
-    `guarded` are the prefixes of sources that no target may lie below. `apart`: it is proven that no target is a source,
-    and sources are not kept.
+    `guarded` are the prefixes of sources that no target may lie below. Sources are kept to be compared with targets,
+    unless it is proven that these are `apart`.
     """
 
     def __init__(self, guarded: Sequence[BucketSource], *, apart: bool = False) -> None:

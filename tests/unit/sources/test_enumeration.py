@@ -164,6 +164,23 @@ def test_no_more_problems_are_told_than_anybody_reads() -> None:
     assert len(caught.value.problems) == 20
 
 
+def test_a_template_that_collides_everywhere_is_not_read_to_the_end(tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_text("".join(f"{number}/a.jpg\n" for number in range(5000)))
+    tested = enumeration(manifest("list: keys.txt", STEM, tmp_path))
+    with pytest.raises(UsageError) as caught:
+        spooled(tested)
+    assert len(caught.value.problems) == 20
+    assert tested.listed < 2000
+
+
+def test_tasks_met_again_in_a_later_batch_are_duplicates(tmp_path: Path) -> None:
+    lines = "".join(f"{number}.jpg\n" for number in range(1500))
+    (tmp_path / "keys.txt").write_text(lines + lines)
+    tested = enumeration(manifest("list: keys.txt", directory=tmp_path))
+    tasks, count = spooled(tested)
+    assert (len(tasks), count, tested.duplicates, tested.listed) == (1500, 1500, 1500, 3000)
+
+
 def test_a_target_that_is_a_source_is_refused() -> None:
     at_home = PIPELINE.replace("bucket: renditions, ", "").replace("small/{key}", "{stem}.png")
     with pytest.raises(UsageError, match="is its own source"):

@@ -1,6 +1,7 @@
 """Inventories: of what bucket, by which columns, file by file, none before its checksum is right."""
 
 import asyncio
+import hashlib
 import os
 import tempfile
 from datetime import UTC, datetime
@@ -11,13 +12,16 @@ import pytest
 from tests.inventories import FIELDS, Delivered, delivered, row
 from tests.unit.sources.bucket import Bucket
 from tests.unit.sources.jobs import PIPELINE, manifest
+from tests.unit.sources.jobs import inventory as inventory_at
 from worker.batch.planner import BadSource
 from worker.batch.selection import NotSelected, SourceObject
 from worker.batch.task import Shard
 from worker.errors import UsageError
 from worker.planning import with_files
 from worker.sources.enumeration import Enumeration
-from worker.sources.files import Files
+from worker.sources.files import Files, local
+from worker.sources.inventory import read_inventory, rows_of_inventory
+from worker.sources.opening import File
 
 
 def read(
@@ -213,3 +217,27 @@ def test_the_name_of_the_destination_may_be_that_of_a_resource() -> None:
     inventory = delivered([row("a.jpg")], destination="acs:oss:::logs")
     found, _ = from_bucket(inventory)
     assert keys(found) == ["a.jpg"]
+
+
+def test_a_row_that_is_not_csv_costs_one_line() -> None:
+    inventory = delivered([row("a.jpg"), row("b.jpg")], incremental=True)
+    (data,) = (key for key in inventory.objects if key.endswith(".csv"))
+    content = b'"photos","broken\n' + inventory.objects[data]
+    said = inventory.objects[inventory.manifest].decode()
+    old, new = (
+        hashlib.md5(text, usedforsecurity=False).hexdigest().upper() for text in (inventory.objects[data], content)
+    )
+    inventory.objects[data] = content
+    inventory.objects[inventory.manifest] = said.replace(old, new).encode()
+    first, *others = keys(from_bucket(inventory)[0])
+    assert first.startswith("!the row is not CSV")
+    assert others == ["a.jpg", "b.jpg"]
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_told(tmp_path: Path) -> None:
+    path = copied(delivered([row("a.jpg")]), tmp_path)
+    entry = inventory_at(str(path))
+    file = File(entry.place, "data.csv.gz", str(tmp_path / "none"))
+    inventory = read_inventory(entry, local(entry))
+    with pytest.raises(UsageError, match=r"data\.csv\.gz cannot be read: No such file"):
+        list(rows_of_inventory(entry, inventory, inventory.files[0], file))

@@ -20,7 +20,7 @@ def read_object(body: bytes, issuer: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         message = f"the answer of {issuer} is no JSON object"

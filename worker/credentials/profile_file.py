@@ -46,7 +46,7 @@ class Entry:
     @property
     def is_blank(self) -> bool:
         """Whether this is the profile that the CLI writes before anybody has configured it."""
-        return self.mode in ("", "AK") and not (self.get("access_key_id") or self.get("access_key_secret"))
+        return self.mode.lower() in ("", "ak") and not (self.get("access_key_id") or self.get("access_key_secret"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,11 @@ class ProfileFile:
         """
         try:
             return self.read()
-        except (ValueError, configparser.Error) as error:  # neither text may be shown: it quotes the file
+        except (
+            ValueError,
+            RecursionError,
+            configparser.Error,
+        ) as error:  # neither text may be shown: it quotes the file
             line = getattr(error, "lineno", None)
             raise self.wrong(f"cannot be read as such{f', line {line}' if line else ''}") from None
 

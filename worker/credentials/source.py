@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class Source(Protocol):
 class Surroundings:
     """What sources look at and ask: the environment, HTTP, and the time in UTC."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)  # it may hold secrets
     web: Web
     now: Callable[[], datetime]
 

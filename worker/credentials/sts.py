@@ -35,7 +35,7 @@ class Role:
     session: str = SESSION
     duration_s: int = DEFAULT_S
     policy: str = ""
-    external_id: str = ""
+    external_id: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not _SESSION_NAME.fullmatch(self.session):

@@ -43,6 +43,10 @@ def test_blanks_around_a_key_are_no_part_of_it() -> None:
     assert source.credentials == Credentials("id", "hush")
 
 
+def test_no_secret_is_in_the_repr_of_anything() -> None:
+    assert "hush" not in repr(around(way(), OSS)) + repr(found(OSS))
+
+
 def test_an_environment_without_keys_holds_none() -> None:
     assert found({}) is None
     assert found({"OSS_ACCESS_KEY_ID": " ", "OSS_SESSION_TOKEN": "t"}) is None

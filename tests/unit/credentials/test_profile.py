@@ -95,9 +95,9 @@ async def test_the_environment_may_name_the_ini_file(tmp_path: Path, web: Web) -
     assert await fetched(tmp_path, web, ALIBABA_CLOUD_CREDENTIALS_FILE=str(path)) == Credentials("ini-id", SECRET)
 
 
-@pytest.mark.parametrize("blank", [{"name": "default", "mode": "AK"}, {"name": "default", "mode": ""}])
+@pytest.mark.parametrize("blank", [{"name": "default", "mode": "AK"}, {"name": "default", "mode": "ak"}, {"mode": ""}])
 def test_a_profile_that_nobody_has_filled_in_is_none(tmp_path: Path, web: Web, blank: dict[str, str]) -> None:
-    cli(tmp_path, {**blank, "access_key_id": "", "region_id": "cn-hangzhou"})
+    cli(tmp_path, {"name": "default", **blank, "access_key_id": "", "region_id": "cn-hangzhou"})
     assert isinstance(from_profiles(around(web, {"HOME": str(tmp_path)})), list)
 
 
@@ -216,6 +216,7 @@ def test_a_profile_that_lacks_something_is_told_without_its_secret(
         (".aliyun/config.json", f'{{"profiles": [{{"access_key_secret": "{SECRET}"'),
         (".aliyun/config.json", "[]"),
         (".aliyun/config.json", '{"profiles": ["x"]}'),
+        (".aliyun/config.json", "[" * 60_000),
         (".alibabacloud/credentials", f"access_key_secret = {SECRET}"),
         (".alibabacloud/credentials", f"[default]\n{SECRET}\n"),
         (".alibabacloud/credentials", f"[default]\n[default]\nx = {SECRET}\n"),

@@ -32,6 +32,7 @@ async def test_the_uri_is_asked_with_its_path_and_query(web: Web) -> None:
         (200, {"Code": "Failed"}, StoppedError, "without the Code Success"),
         (200, {"Code": "Success", **issued(Expiration=None)}, StoppedError, "no usable Expiration"),
         (200, b"AccessKeySecret=made-up-secret-1", StoppedError, "no JSON object"),
+        (200, b"[" * 60_000, StoppedError, "no JSON object"),
     ],
 )
 async def test_answers_that_bring_no_key_are_told_apart_and_show_no_secret(

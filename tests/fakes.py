@@ -19,12 +19,13 @@ from worker.batch.task import Task
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.outage import MANY, Outage
 from worker.dispatch.policy import RetryPolicy
-from worker.dispatch.sender import Sender
+from worker.dispatch.sender import Keys, Sender, Signer
 from worker.dispatch.stopping import Stop
 from worker.dispatch.throttle import Throttle
 from worker.oss.answer import Answer
 from worker.oss.names import ObjectRef
 from worker.oss.request import Request
+from worker.oss.signing import Credentials
 from worker.oss.verdict import Failure
 
 T = TypeVar("T")
@@ -89,6 +90,21 @@ def outage_of(threshold: int, tell: Callable[[str], None] = lambda _: None) -> O
     return Outage(threshold, RetryPolicy(5, 1.0, 8.0, float("inf")), now_s, tell, tell)
 
 
+class OneKey:
+    """The same key for ever."""
+
+    key = Credentials("made-up-id", "made-up-secret")
+
+    async def get(self) -> Credentials | Failure:
+        return self.key
+
+    def holds(self, key: Credentials) -> bool:
+        return key == self.key
+
+    async def renew(self, refused: Credentials) -> bool | Failure:
+        return refused != self.key
+
+
 @dataclass
 class Service:
     """Answers each request by a function, and remembers when what came; `signed_at` is what the signer was told."""
@@ -97,6 +113,7 @@ class Service:
     takes_s: float = 0.0
     sent: list[tuple[float, Request]] = field(default_factory=list)
     signed_at: list[datetime] = field(default_factory=list)
+    signed_with: list[Credentials] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     outage: Outage | None = None
 
@@ -105,8 +122,9 @@ class Service:
         await asyncio.sleep(self.takes_s)
         return self.answer(request)
 
-    def sign(self, request: Request, at: datetime) -> Request:
+    def sign(self, request: Request, key: Credentials, at: datetime) -> Request:
         self.signed_at.append(at)
+        self.signed_with.append(key)
         return request.with_headers(("authorization", f"made up at {at.isoformat()}"))
 
     def sender(
@@ -115,10 +133,11 @@ class Service:
         policy: RetryPolicy = POLICY,
         throttle: Throttle | None = None,
         rng: random.Random | None = None,
+        keys: Keys | None = None,
     ) -> Sender:
         return Sender(
             self.send,
-            self.sign,
+            Signer(keys or OneKey(), self.sign),
             throttle=throttle or throttle_of(FAST),
             policy=policy,
             outage=self.outage or outage_of(MANY),

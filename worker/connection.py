@@ -5,17 +5,20 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from worker.credentials.environment import credentials_from
+from worker.credentials.choosing import choose
+from worker.credentials.keyring import Keyring
+from worker.credentials.source import Fixed, Source, Surroundings
+from worker.credentials.web import Web
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.outage import MANY, Outage
 from worker.dispatch.policy import RetryPolicy
-from worker.dispatch.sender import Sender, Tell
+from worker.dispatch.sender import Sender, Sign, Signer, Tell
 from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.throttle import Throttle
 from worker.errors import StoppedError
@@ -23,10 +26,10 @@ from worker.local import local_oss
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Addressing, parse_endpoint
 from worker.oss.request import Request
-from worker.oss.signing import Credentials, sign_v1, sign_v4
+from worker.oss.signing import sign_v1, sign_v4
 from worker.oss.verdict import Failure
 from worker.settings import Settings
-from worker.transport import Transport
+from worker.transport import Transport, proxy_for, tls_context
 
 # Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
 _CONTROL_CONNECTIONS = 4
@@ -66,7 +69,9 @@ async def connect(
 
     Raises:
         UsageError: There are no credentials, or the local OSS does not start.
+        AccessError: Whoever issues the credentials refuses.
     """
+    clock = ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
     async with AsyncExitStack() as stack:
         is_local = settings.endpoint == "local"
         if is_local:
@@ -74,10 +79,14 @@ async def connect(
             url, credentials = await stack.enter_async_context(
                 local_oss(settings.local.root, settings.region, samples=settings.local.samples)
             )
-            source = "the local OSS itself"
+            source: Source = Fixed("the local OSS itself", credentials)
         else:
             url = settings.endpoint
-            credentials, source = credentials_from(environ, settings.credentials)
+            web = await stack.enter_async_context(_way_to_issuers(settings))
+            source = await choose(settings.credentials, Surroundings(environ, web, clock.now))
+        keyring = Keyring(source, time.monotonic, asyncio.sleep, random.Random(), log)  # noqa: S311 - spreads renewals
+        stack.push_async_callback(keyring.close)
+        await keyring.start()
         addressing = None if settings.addressing == "auto" else Addressing(settings.addressing)
         concurrency = max(1, settings.limits.concurrency // parallelism)
         transport = await stack.enter_async_context(
@@ -104,7 +113,6 @@ async def connect(
             tell=lambda text: log(text, logging.WARNING),
             give_up=lambda reason: stop.throw(Reason.OUTAGE, StoppedError(f"{shown}: {reason}")),
         )
-        clock = ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
         throttle = Throttle(
             settings.limits.requests_per_second / parallelism,
             settings.limits.source_mb_per_second / parallelism,
@@ -113,7 +121,7 @@ async def connect(
         )
         sender = Sender(
             send=send,
-            sign=_signer(credentials, settings),
+            signer=Signer(keyring, _signature(settings)),
             throttle=throttle,
             policy=policy,
             outage=outage,
@@ -122,7 +130,7 @@ async def connect(
             rng=random.Random(),  # noqa: S311 - jitter is no secret
             tell=_teller(log),
         )
-        yield Connection(sender, throttle, outage, clock, stop, shown, is_local, source, concurrency, requests)
+        yield Connection(sender, throttle, outage, clock, stop, shown, is_local, source.name, concurrency, requests)
 
 
 def _teller(log: Log) -> Tell:
@@ -145,7 +153,18 @@ def _teller(log: Log) -> Tell:
     return tell
 
 
-def _signer(credentials: Credentials, settings: Settings) -> Callable[[Request, datetime], Request]:
+def _way_to_issuers(settings: Settings) -> Web:
+    tls = tls_context(settings.transport.ca_file)
+    # The file may be meant for the endpoint, or for a proxy between: the issuers' own authorities stay trusted.
+    tls.load_default_certs()
+    return Web(
+        tls,
+        lambda scheme, host: proxy_for(scheme, host, settings.transport.proxy),
+        plain_http=settings.transport.allow_plain_http,
+    )
+
+
+def _signature(settings: Settings) -> Sign:
     if settings.signature == "v1":
-        return lambda request, at: sign_v1(request, credentials, at=at)
-    return lambda request, at: sign_v4(request, credentials, region=settings.region, at=at)
+        return lambda request, key, at: sign_v1(request, key, at=at)
+    return lambda request, key, at: sign_v4(request, key, region=settings.region, at=at)

@@ -27,7 +27,7 @@ from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.tally import Tally
 from worker.dispatch.watchdog import watch
 from worker.errors import AccessError, Exit, ResultsError, StoppedError, UsageError, WorkerError, foremost
-from worker.oss.codes import UNREACHABLE
+from worker.oss.codes import NO_KEY, UNREACHABLE
 from worker.planning import Plan, plan_tasks, read_ledger
 from worker.results.writing import DirectoryLog, ensure_writable, write_atomically
 from worker.settings import Settings
@@ -225,7 +225,9 @@ class _Run:
             self._stop.throw(Reason.FAILURES, StoppedError(excess))
         elif error.code in UNREACHABLE:
             # A task that nobody answered until its deadline says that nobody would answer the others either.
-            message = f"{self._connection.endpoint} was not reached until a task's deadline: {error.message}"
+            endpoint = self._connection.endpoint
+            what = "no credentials were to be had" if error.code == NO_KEY else f"{endpoint} was not reached"
+            message = f"{what} until a task's deadline: {error.message}"
             self._stop.throw(Reason.OUTAGE, StoppedError(message))
 
     def _progress(self, plan: Plan) -> object:

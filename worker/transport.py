@@ -44,7 +44,7 @@ class Transport:
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=_tls(self._options.ca_file)),
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls_context(self._options.ca_file)),
             timeout=aiohttp.ClientTimeout(total=self._timeout.total_s, sock_connect=self._timeout.connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -90,7 +90,7 @@ class Transport:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if host not in self._proxies:
-            self._proxies[host] = _proxy_for(parts.scheme, host, self._options.proxy)
+            self._proxies[host] = proxy_for(parts.scheme, host, self._options.proxy)
         return self._proxies[host]
 
 
@@ -112,7 +112,12 @@ def _as_text(value: str) -> str:
     return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Whom to trust: the machine's authorities, or those of a file.
+
+    Raises:
+        UsageError: The file cannot be used.
+    """
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # an unreadable file; of a bad one, ssl.SSLError is an OSError, too
@@ -120,7 +125,12 @@ def _tls(ca_file: str | None) -> ssl.SSLContext:
         raise UsageError(reason, "name a file of certificates in PEM form") from error
 
 
-def _proxy_for(scheme: str, host: str, setting: str) -> str | None:
+def proxy_for(scheme: str, host: str, setting: str) -> str | None:
+    """The proxy for a host, by the setting `transport.proxy`; None for none. Never one for this machine itself.
+
+    Raises:
+        UsageError: The environment names one that is none.
+    """
     if setting == "none" or is_loopback(host):
         return None
     if setting != "env":

@@ -62,6 +62,11 @@ class Desk:
     path: Path
     processes: list[Process] = field(default_factory=list)
 
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """No profile file of this machine, and no RAM role of it, may decide."""
+        return {"HOME": str(self.path), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +92,7 @@ class Desk:
             "worker",
             *args,
             cwd=self.path,
-            env={**own, **(KEYS if environ is None else environ)},
+            env={**own, **self.surroundings, **(KEYS if environ is None else environ)},
             stdin=PIPE,
             stdout=stdout,
             stderr=stderr,

@@ -34,7 +34,7 @@ from worker.oss.request import Request, bucket_info, head_object, process_object
 from worker.oss.verdict import Failure
 from worker.settings import Timeout
 from worker.settings import Transport as Options
-from worker.transport import Transport, _proxy_for
+from worker.transport import Transport, proxy_for
 
 URL_OF_NOBODY = "http://127.0.0.1:9"
 POST = process_object(ObjectRef("photos", "a.jpg"), "image/resize,w_4|sys/saveas,o_YQ,b_Yg").with_headers(
@@ -418,9 +418,9 @@ async def test_other_hosts_are_reached_through_the_proxy(monkeypatch: pytest.Mon
 def test_hosts_that_need_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
     monkeypatch.setenv("no_proxy", "inside.example.com")
-    assert _proxy_for("https", "oss.example.com", "env") == "http://proxy.example.com:3128"
-    assert _proxy_for("https", "photos.inside.example.com", "env") is None
-    assert _proxy_for("https", "oss.example.com", "none") is None
+    assert proxy_for("https", "oss.example.com", "env") == "http://proxy.example.com:3128"
+    assert proxy_for("https", "photos.inside.example.com", "env") is None
+    assert proxy_for("https", "oss.example.com", "none") is None
 
 
 async def test_passwords_of_a_netrc_do_not_replace_our_signature(
@@ -453,5 +453,5 @@ def test_a_proxy_that_is_no_url_is_a_users_mistake(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("https_proxy", "http://user:made-up-password@[bad")
     with pytest.raises(UsageError) as caught:
-        _proxy_for("https", "oss.example.com", "env")
+        proxy_for("https", "oss.example.com", "env")
     assert "made-up-password" not in str(caught.value)

@@ -1,1 +1,1 @@
-"""Credentials: where access keys come from."""
+"""Credentials: where access keys come from, and how a long run keeps one that is valid."""

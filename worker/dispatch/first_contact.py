@@ -7,7 +7,7 @@ from worker.batch.document import Place
 from worker.dispatch.sender import Sender
 from worker.errors import AccessError, Problem, StoppedError, UsageError
 from worker.oss.answer import Answer, BucketInfo, parse_bucket_info
-from worker.oss.codes import CODES, CREDENTIAL_CODES, Remedy
+from worker.oss.codes import CODES, CREDENTIAL_CODES, NO_KEY, Remedy
 from worker.oss.request import bucket_info
 from worker.oss.verdict import Failure, judge_reading
 
@@ -29,7 +29,7 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
     Raises:
         UsageError: A bucket does not exist, or is elsewhere.
         AccessError: The credentials are refused.
-        StoppedError: Nobody answers at the endpoint.
+        StoppedError: Nobody answers at the endpoint, or there is no key to ask with.
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -41,7 +41,8 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
                 message = f"{verdict.code}: {verdict.message}\n    mend: {CODES[verdict.code].mend}"
                 raise AccessError(message)
             if verdict.remedy is Remedy.WAIT and not verdict.http:
-                message = f"cannot reach {expected.endpoint}: {verdict.message}\n    mend: {CODES[verdict.code].mend}"
+                what = "there are no credentials" if verdict.code == NO_KEY else f"cannot reach {expected.endpoint}"
+                message = f"{what}: {verdict.message}\n    mend: {CODES[verdict.code].mend}"
                 raise StoppedError(message)
             problem = _problem(bucket, place, verdict, expected)
             if problem is None:

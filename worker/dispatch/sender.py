@@ -4,9 +4,9 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_result
 
@@ -16,14 +16,36 @@ from worker.dispatch.policy import RetryBudget, RetryPolicy
 from worker.dispatch.stopping import Stop
 from worker.dispatch.throttle import Lane, Throttle
 from worker.oss.answer import Answer
-from worker.oss.codes import Remedy
+from worker.oss.codes import CREDENTIAL_CODES, NO_KEY, Remedy
 from worker.oss.request import Request
+from worker.oss.signing import Credentials
 from worker.oss.verdict import Failure
 
 T = TypeVar("T")
-Sign = Callable[[Request, datetime], Request]
+Sign = Callable[[Request, Credentials, datetime], Request]
 Send = Callable[[Request], Awaitable[Answer | Failure]]
 Tell = Callable[[Request, Failure], None]
+
+
+class Keys(Protocol):
+    """The one key of a run, whatever renews it."""
+
+    async def get(self) -> Credentials | Failure:
+        """The key to sign with now, or why there is none: that is an outage, and no fault of a request."""
+
+    def holds(self, key: Credentials) -> bool:
+        """Whether a key is the one in use."""
+
+    async def renew(self, refused: Credentials) -> bool | Failure:
+        """Look for another key than one that the service refuses; whether there is one, or why nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """With which key requests are signed, and in which way."""
+
+    keys: Keys
+    sign: Sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +64,12 @@ class _Attempts:
     """What has been tried for one request, and the decision whether to try again.
 
     `sent_s` is when the first attempt was granted: waiting for the throttle is nobody's fault. `began_s` is the same
-    moment, and `now_s` another, by a clock that stands still while the run is paused.
+    moment, and `now_s` another, by a clock that stands still while the run is paused. An attempt that found no key sent
+    nothing, and is none of those `made`.
     """
 
     policy: RetryPolicy
-    sent_s: float = 0.0
+    sent_s: float | None = None
     began_s: float = 0.0
     made: int = 0
     counted: int = 0
@@ -55,9 +78,19 @@ class _Attempts:
     tries: Counter[str] = field(default_factory=Counter)
     granted_once: set[Remedy] = field(default_factory=set)
 
+    def begin(self, monotonic_s: float, now_s: float) -> None:
+        """An attempt was granted: the first, or another one."""
+        if self.sent_s is None:
+            self.sent_s, self.began_s = monotonic_s, now_s
+
+    def lasted_s(self, monotonic_s: float) -> float:
+        """How long it has been since the first attempt."""
+        return 0.0 if self.sent_s is None else monotonic_s - self.sent_s
+
     def call_for_another(self, failure: Failure, now_s: float) -> bool:
         """Take in a failure, and decide."""
-        self.tries[failure.code] += 1
+        if failure.code != NO_KEY:
+            self.tries[failure.code] += 1
         self.touched = self.touched or not failure.declined
         # Sooner than the service asks is of no use, later than the deadline of none either.
         if now_s + failure.retry_after_s - self.began_s >= self.policy.task_deadline_s:
@@ -97,7 +130,7 @@ class Sender:
     def __init__(  # noqa: PLR0913 - all that an attempt needs is handed in, so that every rule is proved without a network
         self,
         send: Send,
-        sign: Sign,
+        signer: Signer,
         *,
         throttle: Throttle,
         policy: RetryPolicy,
@@ -108,7 +141,8 @@ class Sender:
         tell: Tell,
     ) -> None:
         self._send = send
-        self._sign = sign
+        self._keys = signer.keys
+        self._sign = signer.sign
         self._throttle = throttle
         self._policy = policy
         self._budget = RetryBudget(throttle.requests_per_second)
@@ -145,7 +179,12 @@ class Sender:
                     await self._throttle.acquire(lane, source_bytes)
                 else:
                     await self._wait_for_turn(lane, source_bytes)
-            verdict = await self._attempt(request, judge, attempts)
+                attempts.begin(self._clock.monotonic(), self._outage.running_s())
+                key = await self._keys.get()
+            verdict = key if isinstance(key, Failure) else await self._attempt(request, judge, key, attempts)
+            if isinstance(key, Credentials) and isinstance(verdict, Failure) and verdict.code in CREDENTIAL_CODES:
+                with cuts():
+                    verdict = await self._with_another_key(verdict, key)
             self._outage.hear(request, verdict if isinstance(verdict, Failure) else None)
             return verdict if confirm is None or isinstance(verdict, Failure) else await confirm(verdict)
 
@@ -172,7 +211,7 @@ class Sender:
                 retry=retry_if_result(wants_another),
             )
             verdict = await retrying(attempt)
-        duration_s = self._clock.monotonic() - attempts.sent_s
+        duration_s = attempts.lasted_s(self._clock.monotonic())
         return Outcome(verdict, attempts.made, dict(attempts.tries), attempts.touched, duration_s)
 
     async def _wait_for_turn(self, lane: Lane, source_bytes: int | None) -> None:
@@ -184,19 +223,25 @@ class Sender:
             await self._throttle.acquire(lane, source_bytes)
 
     async def _attempt(
-        self, request: Request, judge: Callable[[Answer], T | Failure], attempts: _Attempts
+        self, request: Request, judge: Callable[[Answer], T | Failure], key: Credentials, attempts: _Attempts
     ) -> T | Failure:
-        if not attempts.made:
-            attempts.began_s = self._outage.running_s()
-            attempts.sent_s = self._clock.monotonic()
         attempts.made += 1
         # Signed after the wait: a signature ages, and a retry may have corrected the clock.
-        answer = await self._send(self._sign(request, self._clock.now()))
+        answer = await self._send(self._sign(request, key, self._clock.now()))
         if isinstance(answer, Failure):
             return answer
         if answer.request_id:  # the service's own answer, not that of something in between
             self._clock.correct(answer.date)
         return judge(answer)
+
+    async def _with_another_key(self, refusal: Failure, key: Credentials) -> Failure:
+        """What a refusal of the key calls for: another one, where there is one."""
+        if not self._keys.holds(key):  # renewed while the request was on its way: says nothing about the new one
+            return replace(refusal, remedy=Remedy.RETRY)
+        renewed = await self._keys.renew(key)
+        if isinstance(renewed, Failure):
+            return renewed
+        return replace(refusal, remedy=Remedy.REFRESH) if renewed else refusal
 
     def _wants_another(self, request: Request, failure: Failure, attempts: _Attempts) -> bool:
         if not attempts.call_for_another(failure, self._outage.running_s()):

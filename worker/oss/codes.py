@@ -226,6 +226,11 @@ _TABLE = {
         "Raise `timeout.total_s` if sources are large.",
     ),
     "AnswerTooLarge": (Remedy.RETRY, "The answer is far larger than this operation answers.", "Check the endpoint."),
+    "CredentialsUnavailable": (
+        Remedy.WAIT,
+        "No valid access key: where keys come from does not answer, refuses, or cannot be read. Nothing was sent.",
+        "The message says why; docs/credentials.md has each source and its mend.",
+    ),
     "TlsFailed": (
         Remedy.NONE,
         "The certificate of the endpoint cannot be verified.",
@@ -242,7 +247,8 @@ _BY_STATUS = {
     503: Remedy.WAIT,
     504: Remedy.RETRY,
 }
-UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout"})
+NO_KEY = "CredentialsUnavailable"
+UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout", NO_KEY})
 CREDENTIAL_CODES = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
 )

@@ -3,19 +3,34 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import EPOCH, POLICY, Service, answer, http_date, in_virtual_time, now_s, refused, script, throttle_of
+from tests.fakes import (
+    EPOCH,
+    POLICY,
+    OneKey,
+    Service,
+    answer,
+    http_date,
+    in_virtual_time,
+    now_s,
+    outage_of,
+    refused,
+    script,
+    throttle_of,
+)
 from worker.dispatch.policy import RetryPolicy
 from worker.dispatch.sender import Outcome
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.throttle import Lane, Throttle
 from worker.oss.answer import Answer
 from worker.oss.request import Request, bucket_info
+from worker.oss.signing import Credentials
 from worker.oss.verdict import Failure, failure, judge_error
 
 REQUEST = bucket_info("photos")
@@ -167,6 +182,147 @@ def test_a_skewed_clock_is_corrected_once() -> None:
 @pytest.mark.parametrize("code", ["SecurityTokenExpired", "InvalidSecurityToken"])
 def test_a_refused_token_is_tried_once_more(code: str) -> None:
     assert call(Service(script(refused(403, code)))).attempts == 2
+
+
+class Rotated(OneKey):
+    """Keys by number: `get` fails while there is an outage; `renew` goes on to the next key while there are `more`."""
+
+    def __init__(self, more: int = 0, outages: int = 0, renew_s: float = 0.0) -> None:
+        self.number, self.more, self.outages, self.renew_s = 1, more, outages, renew_s
+        self.renewals = self.asked = 0
+
+    @property
+    def key(self) -> Credentials:  # type: ignore[override]  # it changes here
+        return Credentials(f"id-{self.number}", "made-up-secret")
+
+    async def get(self) -> Credentials | Failure:
+        self.asked += 1
+        if self.outages:
+            self.outages -= 1
+            return replace(failure("CredentialsUnavailable", "no answer from STS"), declined=True)
+        return self.key
+
+    async def renew(self, refused: Credentials) -> bool | Failure:
+        await asyncio.sleep(self.renew_s)
+        if self.outages:
+            return await self.get()  # type: ignore[return-value]  # a failure
+        self.renewals += 1
+        self.number += self.renewals <= self.more
+        return refused != self.key
+
+
+def call_with(service: Service, keys: Rotated, policy: RetryPolicy = POLICY) -> Outcome[str]:
+    async def main() -> Outcome[str]:
+        return await service.sender(policy=policy, keys=keys, rng=Dice(1)).call(REQUEST, judge, Lane.WORK)
+
+    return in_virtual_time(main())
+
+
+EXPIRED = refused(403, "SecurityTokenExpired")
+DISABLED = refused(403, "InvalidAccessKeyId")
+
+
+@pytest.mark.parametrize("refusal", [EXPIRED, DISABLED, refused(403, "SignatureDoesNotMatch")])
+def test_a_refused_key_is_renewed_and_the_request_tried_once_more_at_once(refusal: Answer) -> None:
+    service, keys = Service(script(refusal, SAVED)), Rotated(more=1)
+    outcome = call_with(service, keys)
+    assert (outcome.verdict, outcome.attempts, outcome.touched) == ("saved", 2, False)
+    assert [key.access_key_id for key in service.signed_with] == ["id-1", "id-2"]
+    assert service.times == [0, 0]
+
+
+def test_a_new_key_that_is_refused_as_well_is_the_end() -> None:
+    service, keys = Service(script(EXPIRED)), Rotated(more=9)
+    assert isinstance(call_with(service, keys).verdict, Failure)
+    assert len(service.sent) == 2
+
+
+@pytest.mark.parametrize(("refusal", "attempts"), [(EXPIRED, 2), (DISABLED, 1)])
+def test_where_there_is_no_other_key_only_a_token_is_tried_once_more(refusal: Answer, attempts: int) -> None:
+    service, keys = Service(script(refusal)), Rotated()
+    outcome = call_with(service, keys)
+    assert isinstance(outcome.verdict, Failure)
+    assert (outcome.attempts, keys.renewals) == (attempts, attempts)
+
+
+def test_a_key_renewed_while_the_request_was_on_its_way_says_nothing_of_the_new_one() -> None:
+    keys = Rotated()
+
+    def ageing(_: Request) -> Answer | Failure:
+        if keys.number == 4:
+            return SAVED
+        keys.number += 1  # somebody else has renewed it
+        return EXPIRED
+
+    service = Service(ageing)
+    outcome = call_with(service, keys)
+    assert (outcome.verdict, outcome.attempts, keys.renewals) == ("saved", 4, 0)
+    # Bounded like any failure that blames the request.
+    keys.number = 5
+    assert call_with(Service(ageing), keys).attempts == POLICY.max_attempts
+
+
+def test_waiting_for_a_key_is_no_attempt_and_blames_no_request() -> None:
+    service, keys = Service(script(BROKEN, SAVED)), Rotated(outages=20)
+    outcome = call_with(service, keys)
+    assert (outcome.verdict, outcome.attempts, outcome.tries) == ("saved", 2, {"InternalError": 1})
+    assert service.told == ["CredentialsUnavailable"] * 20 + ["InternalError"]
+    assert service.times[0] > 100
+
+
+def test_without_a_key_until_the_deadline_nothing_is_sent_and_the_target_is_untouched() -> None:
+    service, keys = Service(script(SAVED)), Rotated(outages=10_000)
+    outcome = call_with(service, keys)
+    assert isinstance(outcome.verdict, Failure)
+    assert (outcome.verdict.code, outcome.attempts, outcome.tries) == ("CredentialsUnavailable", 0, {})
+    assert not outcome.touched
+    assert 900 <= outcome.duration_s <= 901
+    assert service.sent == []
+
+
+def test_where_many_requests_find_no_key_the_run_pauses_and_goes_on_with_the_first_key() -> None:
+    paused: list[str] = []
+    service, keys = Service(script(SAVED)), Rotated(outages=6)
+
+    async def main() -> None:
+        service.outage = outage_of(4, paused.append)
+        sender = service.sender(keys=keys, rng=Dice(1))
+        requests = [bucket_info(f"bucket-{number}") for number in range(30)]
+        outcomes = await asyncio.gather(*(sender.call(request, judge) for request in requests))
+        assert [outcome.verdict for outcome in outcomes] == ["saved"] * 30
+
+    in_virtual_time(main())
+    # Four to notice, two probes that found none either, and one that did.
+    assert (keys.asked, len(service.sent)) == (6 + 30, 30)
+    assert [text.partition(" ")[0] for text in paused] == ["paused:", "going"]
+
+
+def test_a_refused_key_where_no_other_can_be_fetched_is_an_outage() -> None:
+    keys = Rotated(more=1)
+
+    def refuse_the_first(_: Request) -> Answer:
+        if keys.number == 1 and not keys.outages and len(service.sent) < 10:
+            keys.outages = 2  # one is met by `renew`, one by `get`
+        return EXPIRED if len(service.sent) < 10 else SAVED
+
+    service = Service(refuse_the_first)
+    outcome = call_with(service, keys)
+    assert outcome.verdict == "saved"
+    assert outcome.attempts == 10
+    assert set(service.told) == {"CredentialsUnavailable"}
+
+
+def test_a_stop_cuts_the_wait_for_another_key() -> None:
+    service = Service(script(DISABLED))
+
+    async def main() -> None:
+        stop = Stop()
+        asyncio.get_running_loop().call_later(5, stop.throw, Reason.SIGNAL)
+        with pytest.raises(Cut):
+            await service.sender(stop, keys=Rotated(renew_s=60)).call(REQUEST, judge)
+        assert now_s() == 5
+
+    in_virtual_time(main())
 
 
 @pytest.mark.parametrize("wish", [{"Retry_After": "37"}, {"Retry_After": http_date(37), "Date": http_date(0)}])

@@ -9,7 +9,7 @@ from worker.batch.digests import DigestSet
 from worker.batch.entry import CsvSource, ListSource, ObjectsSource, PrefixSource, Source
 from worker.batch.manifest import Manifest
 from worker.batch.planner import BadSource, BadTask, PlannedTask, plan_source
-from worker.batch.selection import NotSelected, SourceObject, not_selected
+from worker.batch.selection import Extensions, NotSelected, SourceObject, not_selected
 from worker.batch.task import Shard
 from worker.oss.names import ObjectRef
 from worker.sources.listing import Ask, listed_objects
@@ -24,8 +24,8 @@ _TURN = 100
 class Enumeration:
     """One reading of a manifest's sources. The counts grow while the stream is read.
 
-    `listed` = `selected` + all of `not_selected`; `duplicates` counts tasks that were met again; `empty` are the
-    entries that selected nothing though they should have.
+    `listed` = `selected` + all of `not_selected`; `other_extensions` are those of keys that are no images; `duplicates`
+    counts tasks that were met again; `empty` are the entries that selected nothing though they should have.
     """
 
     def __init__(self, manifest: Manifest, shard: Shard, ask: Ask, own_targets: Sequence[ObjectRef]) -> None:
@@ -36,6 +36,7 @@ class Enumeration:
         self.listed = 0
         self.selected = 0
         self.not_selected: Counter[NotSelected] = Counter()
+        self.other_extensions = Extensions()
         self.duplicates = 0
         self.empty: list[Source] = []
 
@@ -55,6 +56,8 @@ class Enumeration:
                         await asyncio.sleep(0)
                     if isinstance(source, SourceObject) and (reason := not_selected(source, entry, self._own_targets)):
                         self.not_selected[reason] += 1
+                        if reason is NotSelected.NOT_AN_IMAGE:
+                            self.other_extensions.add(source.key)
                         continue
                     self.selected += 1
                     yield source, list(plan_source(source, entry, self._manifest, self._shard))

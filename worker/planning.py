@@ -12,9 +12,11 @@ from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets
 from worker.batch.reader import with_columns
+from worker.batch.revision import check_followed, named_styles, with_revisions
 from worker.batch.task import Shard
 from worker.connection import Connection
 from worker.dispatch.first_contact import Expectation, first_contact
+from worker.dispatch.styles import read_styles
 from worker.errors import Problem, UsageError
 from worker.oss.answer import Answer, Listing
 from worker.oss.request import Request
@@ -87,7 +89,10 @@ async def plan_tasks(
     if settings.addressing == "cname" and (problems := cname_problems(manifest)):
         raise UsageError(problems)
     manifest = with_files(manifest)
+    check_followed(manifest)
     notes = await _ask_after_buckets(manifest, settings, connection)
+    followed = [style for style in named_styles(manifest) if style.follows]
+    manifest = with_revisions(manifest, await read_styles(connection.sender, followed))
     if any(entry.etag_ignore for entry in manifest.sources):
         notes.append("etag: ignore: changed sources cannot be seen")
     enumeration = Enumeration(manifest, shard, _asker(connection), own_targets(manifest))

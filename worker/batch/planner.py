@@ -70,7 +70,10 @@ def _plan_good(
             continue
         digest = target_digest(target)
         if shard.holds(digest):
-            yield PlannedTask(Task(pipeline.name, ref, etag, source.size, process, target, pipeline.revision), digest)
+            yield PlannedTask(
+                Task(pipeline.name, ref, etag, source.size, process, target, pipeline.revision_for(source.bucket)),
+                digest,
+            )
 
 
 def _bad(source: SourceObject, reason: str) -> BadSource:

@@ -84,7 +84,18 @@ def set_format(template: ProcessTemplate) -> str | None:
 
 def has_style(template: ProcessTemplate) -> bool:
     """Whether a style is part of the process, so that only its author knows what it puts out."""
-    return any(isinstance(processor, Style) for processor in parse(template.with_fields_as(_FIELD)))
+    return bool(styles(template))
+
+
+def styles(template: ProcessTemplate) -> frozenset[str]:
+    """The names of the styles that are part of the process."""
+    processors = parse(template.with_fields_as(_FIELD))
+    return frozenset(processor.name for processor in processors if isinstance(processor, Style))
+
+
+def is_style(template: ProcessTemplate) -> bool:
+    """Whether the process is one style and nothing else."""
+    return isinstance(parse(template.with_fields_as(_FIELD))[0], Style) and "|" not in template.text
 
 
 def _check(process: str, *, exact: bool) -> None:

@@ -73,7 +73,8 @@ async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection:
             if pipeline.target_bucket:
                 places.setdefault(pipeline.target_bucket, pipeline.place)
     expected = Expectation(connection.endpoint, settings.region, connection.is_local)
-    return await first_contact(connection.sender, places, expected)
+    written = {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
+    return await first_contact(connection.sender, places, expected, written)
 
 
 @asynccontextmanager
@@ -95,7 +96,7 @@ async def plan_tasks(
     manifest = with_revisions(manifest, await read_styles(connection.sender, followed))
     if any(entry.etag_ignore for entry in manifest.sources):
         notes.append("etag: ignore: changed sources cannot be seen")
-    enumeration = Enumeration(manifest, shard, _asker(connection), own_targets(manifest))
+    enumeration = Enumeration(manifest, shard, asker(connection), own_targets(manifest))
     if (
         collision_free(manifest)
         and apart(manifest)
@@ -146,7 +147,9 @@ def _is_standard_input(entry: Source) -> bool:
     return isinstance(entry, ListSource | CsvSource) and entry.path == STANDARD_INPUT
 
 
-def _asker(connection: Connection) -> Ask:
+def asker(connection: Connection) -> Ask:
+    """How a listing is asked for."""
+
     async def ask(request: Request, judge: Callable[[Answer], Listing | Failure]) -> Listing | Failure:
         return (await connection.sender.call(request, judge)).verdict
 

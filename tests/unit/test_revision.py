@@ -11,7 +11,7 @@ from worker.batch.reader import parse_manifest
 from worker.batch.revision import NamedStyle, check_followed, named_styles, style_revision, with_revisions
 from worker.batch.selection import SourceObject
 from worker.batch.task import Shard
-from worker.dispatch.sender import RetryPolicy
+from worker.dispatch.policy import RetryPolicy
 from worker.dispatch.styles import read_styles
 from worker.errors import AccessError, StoppedError, UsageError
 from worker.oss.answer import Answer

@@ -34,7 +34,7 @@ SENT = frozenset({Outlook.NEW, Outlook.CHANGED_SOURCE, Outlook.CHANGED_RECIPE, O
 
 def foresee(task: Task, target: bytes, etag: str | None, ledger: Ledger, history: History) -> Outlook:
     """What would become of a task with this target digest. `etag` is that of its source, None where nobody asked."""
-    if not history.knows(target) and etag is None:
+    if not history.knows(target) and (etag is None or not len(ledger)):
         return Outlook.NEW
     if etag is None:
         return Outlook.UNKNOWN if history.holds(target) else Outlook.RETRY
@@ -136,7 +136,10 @@ class JobOutlook:
 
     def of(self, pipeline: str) -> PipelineOutlook:
         """The part of one pipeline."""
-        return self.pipelines.setdefault(pipeline, PipelineOutlook())
+        found = self.pipelines.get(pipeline)
+        if found is None:
+            found = self.pipelines[pipeline] = PipelineOutlook()
+        return found
 
     def take(self, task: Task, target: bytes, etag: str | None, size: int | None) -> None:
         """Take in a task; `etag` and `size` are those of its source, None where nobody knows."""

@@ -66,9 +66,8 @@ class Shard:
 
 def _digest(domain: bytes, *fields: str) -> bytes:
     # Each field is framed by its length, so that no two lists of fields give the same bytes.
-    digest = hashlib.sha256(domain)
+    framed = [domain]
     for field in fields:
         data = field.encode()
-        digest.update(len(data).to_bytes(4))
-        digest.update(data)
-    return digest.digest()[:_DIGEST_BYTES]
+        framed += (len(data).to_bytes(4), data)
+    return hashlib.sha256(b"".join(framed)).digest()[:_DIGEST_BYTES]

@@ -29,6 +29,7 @@ from worker.emulator.app import serve as serve_local_oss
 from worker.errors import Exit, Problem, UnknownCodeError, UsageError, WorkerError
 from worker.forecast import forecast
 from worker.oss.codes import CODES
+from worker.permissions import permissions
 from worker.planning import with_files
 from worker.run import RunOptions, run_job
 from worker.settings import Settings
@@ -142,6 +143,20 @@ def plan(
     else:
         print_text(describe_forecast(found))
     return Exit.NOTHING_SELECTED if found.empty else Exit.OK
+
+
+@app.command()
+def policy(manifest: ManifestPath, config: Config = None, results: Results = None, as_json: Json = False) -> int:
+    """Print the least-privilege RAM policy of a job, worked out offline. It is JSON, with or without --json."""
+    del as_json
+    found, now = _settings_file(config), datetime.now(UTC)
+    # Where nothing says otherwise the endpoint does not matter: nobody is asked.
+    anywhere = None if found or "OSS_SAVEAS_ENDPOINT" in os.environ else "local"
+    settings = _settings(config, {"--endpoint": anywhere, "--results": results})
+    job = _manifest(manifest, now)
+    can_look = settings.addressing != "cname"
+    print_json(uvloop.run(permissions(job, results=settings.results, can_look=can_look)))
+    return Exit.OK
 
 
 @app.command()
@@ -266,14 +281,20 @@ def _fail(error: WorkerError, *, as_json: bool) -> None:
 
 
 def _settings(config: Path | None, flags: dict[str, str | None]) -> Settings:
-    path = config or Path(os.environ.get("OSS_SAVEAS_CONFIG") or _DEFAULT_CONFIG)
-    wanted = config is not None or "OSS_SAVEAS_CONFIG" in os.environ
-    text = _read(path) if wanted or path.exists() else None
-    settings, warnings = load_settings(text, str(path), os.environ, flags)
+    path = _settings_file(config)
+    text = None if path is None else _read(path)
+    settings, warnings = load_settings(text, str(path or _DEFAULT_CONFIG), os.environ, flags)
     set_up_logs(settings.log.format, settings.log.level)
     for warning in warnings:
         _log(warning, level=logging.WARNING)
     return settings
+
+
+def _settings_file(config: Path | None) -> Path | None:
+    """The settings file: one that is named has to be there."""
+    path = config or Path(os.environ.get("OSS_SAVEAS_CONFIG") or _DEFAULT_CONFIG)
+    wanted = config is not None or "OSS_SAVEAS_CONFIG" in os.environ
+    return path if wanted or path.exists() else None
 
 
 def _local_folders(settings: Settings, job: Manifest) -> list[str]:

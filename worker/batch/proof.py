@@ -33,7 +33,7 @@ def apart(manifest: Manifest) -> bool:
         _beside(
             entry,
             pipeline.target_bucket,
-            _literal_prefix(manifest, pipeline),
+            literal_target_prefix(manifest, pipeline),
             allowed=TARGET_IN_SOURCE in manifest.allow,
         )
         for pipeline in manifest.pipelines
@@ -61,7 +61,9 @@ def own_targets(manifest: Manifest) -> tuple[ObjectRef, ...]:
     """
     if TARGET_IN_SOURCE not in manifest.allow:
         return ()
-    written = ((pipeline.target_bucket or "", _literal_prefix(manifest, pipeline)) for pipeline in manifest.pipelines)
+    written = (
+        (pipeline.target_bucket or "", literal_target_prefix(manifest, pipeline)) for pipeline in manifest.pipelines
+    )
     return tuple(ObjectRef(bucket, prefix) for bucket, prefix in written if prefix)
 
 
@@ -156,5 +158,6 @@ def _fold(manifest: Manifest, pipeline: Pipeline) -> Tokens:
     return fold(pipeline, manifest.job, min(buckets) if buckets is not None and len(buckets) == 1 else None)
 
 
-def _literal_prefix(manifest: Manifest, pipeline: Pipeline) -> str:
+def literal_target_prefix(manifest: Manifest, pipeline: Pipeline) -> str:
+    """What all target keys of a pipeline begin with."""
     return literal_prefix(_fold(manifest, pipeline))

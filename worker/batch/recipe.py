@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from worker.batch.findings import MendableError, nearest, shown
 from worker.batch.template import ProcessTemplate, TemplateError
-from worker.oss.actions import ACTIONS, ActionError, build, check, output_format
+from worker.oss.actions import ACTIONS, ActionError, build, check, output_format, watermark_image
 from worker.oss.process import Action, Image, Style, parse, parse_action
 from worker.oss.refusal import RefusedError
 
@@ -91,6 +91,20 @@ def styles(template: ProcessTemplate) -> frozenset[str]:
     """The names of the styles that are part of the process."""
     processors = parse(template.with_fields_as(_FIELD))
     return frozenset(processor.name for processor in processors if isinstance(processor, Style))
+
+
+def watermark_images(template: ProcessTemplate) -> frozenset[str | None]:
+    """The keys of the images that its watermarks need, None for one that only a source's fields tell."""
+    values = {
+        value
+        for processor in parse(template.with_fields_as(_FIELD))
+        if isinstance(processor, Image)
+        for action in processor.actions
+        if action.name == "watermark"
+        for name, value in action.parameters
+        if name == "image"
+    }
+    return frozenset(None if _FIELD in value else watermark_image(value)[0] for value in values)
 
 
 def is_style(template: ProcessTemplate) -> bool:

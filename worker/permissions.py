@@ -1,0 +1,49 @@
+"""The permissions of a job, which the command `policy` prints: worked out from the manifest and its files, offline."""
+
+from contextlib import aclosing
+from dataclasses import replace
+
+from worker.batch.entry import STANDARD_INPUT
+from worker.batch.manifest import Manifest
+from worker.batch.policy import policy
+from worker.batch.revision import check_followed
+from worker.batch.selection import SourceObject
+from worker.batch.task import Shard
+from worker.errors import UsageError
+from worker.oss.answer import Listing
+from worker.oss.request import Request
+from worker.oss.verdict import Failure
+from worker.planning import with_files
+from worker.sources.enumeration import Enumeration
+
+
+async def permissions(manifest: Manifest, *, results: str, can_look: bool) -> dict[str, object]:
+    """The least-privilege RAM policy of a job; see `worker.batch.policy`. Tables that name buckets are read for them.
+
+    Raises:
+        UsageError: A file cannot be read, or is standard input and names the buckets.
+    """
+    manifest = with_files(manifest)
+    check_followed(manifest)
+    buckets = {
+        index: await _named_buckets(manifest, index)
+        for index, entry in enumerate(manifest.sources)
+        if getattr(entry, "may_name_buckets", False)
+    }
+    return policy(manifest, buckets, results=results, can_look=can_look)
+
+
+async def _named_buckets(manifest: Manifest, index: int) -> frozenset[str]:
+    """The buckets that the rows of a table name."""
+    entry = manifest.sources[index]
+    if getattr(entry, "path", "") == STANDARD_INPUT:
+        reason = "standard input may name any bucket, and is not read here"
+        raise UsageError(entry.place.problem(reason, "say `columns: [...]` without `bucket`, or name a file"))
+    rows = Enumeration(replace(manifest, sources=(entry,)), Shard(0, 1), _nobody, ()).planned()
+    async with aclosing(rows):
+        return frozenset({source.bucket async for source, _ in rows if isinstance(source, SourceObject)})
+
+
+async def _nobody(request: Request, _judge: object) -> Listing | Failure:
+    message = f"offline, and yet somebody asks for {request.method} {request.bucket}"
+    raise AssertionError(message)

@@ -31,6 +31,7 @@ from worker.forecast import forecast
 from worker.oss.codes import CODES
 from worker.permissions import permissions
 from worker.planning import with_files
+from worker.preflight import preflight
 from worker.run import RunOptions, run_job
 from worker.settings import Settings
 from worker.settings.loading import load_settings
@@ -40,6 +41,7 @@ from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
 from worker.telemetry.output import complain, open_standard_streams, print_json, print_text
+from worker.telemetry.preflight import describe_preflight
 from worker.telemetry.progress import Form, show_progress
 
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -143,6 +145,29 @@ def plan(
     else:
         print_text(describe_forecast(found))
     return Exit.NOTHING_SELECTED if found.empty else Exit.OK
+
+
+@app.command()
+def check(
+    manifest: ManifestPath,
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    results: Results = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Save one picture by each pipeline as a scratch object, and delete it.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Try what a run needs: endpoint, clock, credentials, buckets, styles, sources, results; a line each."""
+    settings = _settings(config, {"--endpoint": endpoint, "--region": region, "--results": results})
+    job = _manifest(manifest, datetime.now(UTC))
+    found = uvloop.run(preflight(job, settings, os.environ, _log, probes=probe))
+    if as_json:
+        print_json(found.document())
+    else:
+        print_text(describe_preflight(found))
+    return found.exit
 
 
 @app.command()

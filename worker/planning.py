@@ -63,6 +63,13 @@ async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection:
         UsageError: A bucket does not exist, or is elsewhere.
         AccessError: The credentials are refused.
     """
+    expected = Expectation(connection.endpoint, settings.region, connection.is_local)
+    places = named_buckets(manifest, settings)
+    return await first_contact(connection.sender, places, expected, written_buckets(manifest))
+
+
+def named_buckets(manifest: Manifest, settings: Settings) -> dict[str, Place]:
+    """The buckets that the manifest names and that can be asked after, and where it names them."""
     places: dict[str, Place] = {}
     for entry in manifest.sources:
         if entry.bucket:
@@ -72,9 +79,12 @@ async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection:
         for pipeline in manifest.pipelines:
             if pipeline.target_bucket:
                 places.setdefault(pipeline.target_bucket, pipeline.place)
-    expected = Expectation(connection.endpoint, settings.region, connection.is_local)
-    written = {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
-    return await first_contact(connection.sender, places, expected, written)
+    return places
+
+
+def written_buckets(manifest: Manifest) -> set[str]:
+    """The buckets that hold targets, as far as the manifest names them."""
+    return {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
 
 
 @asynccontextmanager
@@ -101,7 +111,7 @@ async def plan_tasks(
         collision_free(manifest)
         and apart(manifest)
         and max_tasks is None
-        and not any(map(_is_standard_input, manifest.sources))
+        and not any(map(is_standard_input, manifest.sources))
     ):
         yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
         return
@@ -122,7 +132,7 @@ def with_files(manifest: Manifest) -> Manifest:
     """
     problems: list[Problem] = []
     for index, entry in enumerate(manifest.sources):
-        if not isinstance(entry, ListSource | CsvSource) or _is_standard_input(entry):
+        if not isinstance(entry, ListSource | CsvSource) or is_standard_input(entry):
             continue
         try:
             if isinstance(entry, CsvSource) and entry.columns is None:
@@ -143,7 +153,8 @@ def _guarded(manifest: Manifest) -> list[PrefixSource]:
     return [entry for entry in manifest.sources if isinstance(entry, PrefixSource)]
 
 
-def _is_standard_input(entry: Source) -> bool:
+def is_standard_input(entry: Source) -> bool:
+    """Whether the sources of an entry come through standard input."""
     return isinstance(entry, ListSource | CsvSource) and entry.path == STANDARD_INPUT
 
 

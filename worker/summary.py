@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from worker.batch.estimate import Estimate
-from worker.errors import Exit
+from worker.errors import Exit, foremost
 
 OUTCOMES = {
     Exit.OK: "complete",
@@ -121,3 +121,37 @@ class Forecast:
         found: dict[str, object] = asdict(self)
         del found["estimate"]
         return found | asdict(self.estimate)
+
+
+Status = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a run needs. `no_right`: what is wrong is that these credentials are refused, or lack a right."""
+
+    name: str
+    status: Status
+    message: str
+    mend: str = ""
+    no_right: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What was tried before a run, and how it went."""
+
+    schema: int = 1
+    job: str
+    endpoint: str
+    checks: list[Check]
+
+    @property
+    def exit(self) -> Exit:
+        """How the command ends."""
+        wrong = [check for check in self.checks if check.status == "wrong"]
+        return foremost(Exit.REFUSED if check.no_right else Exit.USAGE for check in wrong)
+
+    def document(self) -> dict[str, object]:
+        """The preflight as `--json` prints it."""
+        return asdict(self) | {"exit": int(self.exit)}

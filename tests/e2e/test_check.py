@@ -6,8 +6,6 @@ from email.utils import formatdate
 from time import time
 from typing import Any
 
-import pytest
-
 from tests.e2e.desk import MANIFEST, SECRET, Desk, Ended
 from tests.emulator.pictures import jpeg
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
@@ -84,29 +82,6 @@ async def test_without_a_bucket_a_style_or_sources_it_is_64_and_says_how_to_mend
     ]
     assert wrong(ended)[0][1].startswith("job.yaml:7:")
     assert all("no source that could be read" in check["message"] for check in by_name(ended, "probe"))
-
-
-@pytest.mark.parametrize(
-    ("missing", "name"),
-    [
-        ("oss:ListObjects", "source"),
-        ("oss:GetObject", "source"),
-        ("oss:PostProcessTask", "probe"),
-        ("oss:PutObject", "probe"),
-    ],
-)
-async def test_a_right_that_is_missing_is_77_and_named(desk: Desk, missing: str, name: str) -> None:
-    actions = ["oss:ListObjects", "oss:GetObject", "oss:PostProcessTask", "oss:PutObject", "oss:GetBucketInfo"]
-    actions = [action for action in [*actions, "oss:DeleteObject", "oss:GetStyle"] if action != missing]
-    policy = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-    keys = [{"id": "least", "secret": "made-up-secret", "policies": [policy]}]
-    desk.set_up(await serve(desk, {"version": 1, "keys": keys}))
-    environ = {"OSS_ACCESS_KEY_ID": "least", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
-    ended = await desk.run("check", "job.yaml", "--probe", "--json", environ=environ)
-    assert ended.code == 77
-    assert [found for found, _, _ in wrong(ended)] == [name]
-    assert missing in wrong(ended)[0][1]
-    assert not list((desk.path / "oss/renditions").rglob("*probe*"))
 
 
 async def test_the_printed_policy_is_enough_for_all_but_the_probe(desk: Desk) -> None:

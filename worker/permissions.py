@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from worker.batch.entry import STANDARD_INPUT
 from worker.batch.manifest import Manifest
-from worker.batch.policy import policy
+from worker.batch.ram_policy import ram_policy
 from worker.batch.revision import check_followed
 from worker.batch.selection import SourceObject
 from worker.batch.task import Shard
@@ -18,7 +18,7 @@ from worker.sources.enumeration import Enumeration
 
 
 async def permissions(manifest: Manifest, *, results: str, can_look: bool) -> dict[str, object]:
-    """The least-privilege RAM policy of a job; see `worker.batch.policy`. Tables that name buckets are read for them.
+    """The least-privilege RAM policy of a job; see `worker.batch.ram_policy`. Tables that name buckets are read for them.
 
     Raises:
         UsageError: A file cannot be read, or is standard input and names the buckets.
@@ -30,7 +30,7 @@ async def permissions(manifest: Manifest, *, results: str, can_look: bool) -> di
         for index, entry in enumerate(manifest.sources)
         if getattr(entry, "may_name_buckets", False)
     }
-    return policy(manifest, buckets, results=results, can_look=can_look)
+    return ram_policy(manifest, buckets, results=results, can_look=can_look)
 
 
 async def _named_buckets(manifest: Manifest, index: int) -> frozenset[str]:

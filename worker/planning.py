@@ -10,7 +10,7 @@ from worker.batch.document import Place
 from worker.batch.entry import STANDARD_INPUT, CsvSource, ListSource, PrefixSource, Source
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
-from worker.batch.proof import apart, cname_problems, collision_free, own_targets
+from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import with_columns
 from worker.batch.revision import check_followed, named_styles, with_revisions
 from worker.batch.task import Shard
@@ -97,10 +97,7 @@ async def plan_tasks(
         UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
         AccessError: The credentials are refused, or a prefix may not be listed.
     """
-    if settings.addressing == "cname" and (problems := cname_problems(manifest)):
-        raise UsageError(problems)
-    manifest = with_files(manifest)
-    check_followed(manifest)
+    manifest = proven_offline(manifest, settings)
     notes = await _ask_after_buckets(manifest, settings, connection)
     followed = [style for style in named_styles(manifest) if style.follows]
     manifest = with_revisions(manifest, await read_styles(connection.sender, followed))
@@ -122,6 +119,22 @@ async def plan_tasks(
             reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
             raise UsageError(reason, "raise --max-tasks, or narrow the sources")
         yield Plan(shard, notes, enumeration, spool.tasks(), spool.count)
+
+
+def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:
+    """The manifest with the headers of its tables, after all that can be judged without asking anybody.
+
+    Raises:
+        UsageError: It does not go with the settings, or with the files it names.
+    """
+    problems = results_problems(manifest, settings.results)
+    if settings.addressing == "cname":
+        problems += cname_problems(manifest)
+    if problems:
+        raise UsageError(problems)
+    manifest = with_files(manifest)
+    check_followed(manifest)
+    return manifest
 
 
 def with_files(manifest: Manifest) -> Manifest:

@@ -10,8 +10,8 @@ from worker.batch.document import Place
 from worker.batch.entry import Source
 from worker.batch.manifest import Manifest
 from worker.batch.pipeline import Pipeline
-from worker.batch.proof import cname_problems, literal_target_prefix, own_targets
-from worker.batch.revision import NamedStyle, check_followed, named_styles, with_revisions
+from worker.batch.proof import literal_target_prefix, own_targets
+from worker.batch.revision import NamedStyle, named_styles, with_revisions
 from worker.batch.selection import SourceObject
 from worker.batch.task import Shard
 from worker.batch.template import BadValue
@@ -27,7 +27,7 @@ from worker.oss.codes import CODES, CREDENTIAL_CODES
 from worker.oss.names import ObjectRef
 from worker.oss.request import Request, bucket_info, get_style, head_object
 from worker.oss.verdict import Failure
-from worker.planning import asker, is_standard_input, named_buckets, with_files, written_buckets
+from worker.planning import asker, is_standard_input, named_buckets, proven_offline, written_buckets
 from worker.results.writing import unwritable_reason
 from worker.settings import Settings
 from worker.signals import stopping
@@ -52,10 +52,7 @@ async def preflight(
         UsageError: The manifest does not go with its files or the settings: nothing was sent.
         StopSignalError: A signal came.
     """
-    if settings.addressing == "cname" and (problems := cname_problems(manifest)):
-        raise UsageError(problems)
-    manifest = with_files(manifest)
-    check_followed(manifest)
+    manifest = proven_offline(manifest, settings)
     retry = replace(
         settings.retry,
         max_attempts=min(_MAX_ATTEMPTS, settings.retry.max_attempts),

@@ -11,6 +11,8 @@ from worker.batch.pipeline import Pipeline
 from worker.errors import Problem
 from worker.oss.names import ObjectRef
 
+_OSS = "oss://"
+
 
 def collision_free(manifest: Manifest) -> bool:
     """Whether it is proven that no two tasks have one target. If not: enumerate first, and look."""
@@ -52,6 +54,22 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
         reason = f"with `addressing: cname` targets cannot be looked up, as `existing: {manifest.existing}` needs"
         found.append(Problem(reason, "use the bucket's own endpoint, or `existing: replace`", manifest.file))
     return found
+
+
+def results_problems(manifest: Manifest, results: str) -> list[Problem]:
+    """Where the results log would lie among the sources: it would be read as such, and grow while it is."""
+    bucket, _, prefix = results.removeprefix(_OSS).partition("/")
+    place = f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
+    return [
+        entry.place.problem(
+            f"the results place {results} lies below this source prefix", "set `results` to a place outside the sources"
+        )
+        for entry in manifest.sources
+        if results.startswith(_OSS)
+        and isinstance(entry, PrefixSource)
+        and entry.bucket == bucket
+        and f"{place}{manifest.job}/".startswith(entry.prefix)
+    ]
 
 
 def own_targets(manifest: Manifest) -> tuple[ObjectRef, ...]:

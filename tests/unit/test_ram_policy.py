@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import EPOCH
-from worker.batch.policy import policy
+from worker.batch.ram_policy import ram_policy
 from worker.batch.reader import parse_manifest
 from worker.oss.encoding import to_base64
 
@@ -22,7 +22,7 @@ def granted(
         f"pipelines:\n  - name: small\n    {recipe}\n    {target}\n{more}"
     )
     manifest = parse_manifest(text, "job.yaml", EPOCH)
-    found = policy(manifest, given.pop("buckets", {}), **{"results": "./results", "can_look": True, **given})
+    found = ram_policy(manifest, given.pop("buckets", {}), **{"results": "./results", "can_look": True, **given})
     assert found["Version"] == "1"
     statements = found["Statement"]
     assert isinstance(statements, list)

@@ -15,7 +15,7 @@ _MAX_KEYS = 20
 Statement = dict[str, object]
 
 
-def policy(
+def ram_policy(
     manifest: Manifest, buckets: Mapping[int, Collection[str]], *, results: str, can_look: bool
 ) -> dict[str, object]:
     """The policy with which a run of the manifest succeeds, and without any of whose statements it would not.

@@ -26,7 +26,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.reader import parse_manifest
 from worker.emulator.app import ServeOptions
 from worker.emulator.app import serve as serve_local_oss
-from worker.errors import Exit, Problem, UnknownCodeError, UsageError, WorkerError
+from worker.errors import CollisionError, Exit, Problem, UnknownCodeError, UsageError, WorkerError
 from worker.forecast import forecast
 from worker.oss.codes import CODES
 from worker.permissions import permissions
@@ -300,6 +300,8 @@ def _fail(error: WorkerError, *, as_json: bool) -> None:
         "exit": int(error.exit_code),
         "first_error": {"message": str(error)},
     }
+    if isinstance(error, CollisionError):
+        ending["collides"] = error.collides
     _leave_word(ending)
     if as_json:
         print_json(ending)

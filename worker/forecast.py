@@ -67,7 +67,7 @@ async def _foresee(
     directory = Path(settings.results) / manifest.job
     ledger = await read_ledger(directory, shard, lambda text: log(text, logging.WARNING))
     history = await asyncio.to_thread(_read_history, directory, shard)
-    async with plan_tasks(manifest, settings, shard, connection) as plan:
+    async with plan_tasks(manifest, settings, shard, connection, to_end=True) as plan:
         outlook = JobOutlook(ledger, history, manifest.existing)
         await _Taker(outlook, connection).take_all(plan)
         lists = connection.billed[Billing.PUT]

@@ -18,7 +18,7 @@ from worker.sources.enumeration import Enumeration
 
 
 async def permissions(manifest: Manifest, *, results: str, can_look: bool) -> dict[str, object]:
-    """The least-privilege RAM policy of a job; see `worker.batch.ram_policy`. Tables that name buckets are read for them.
+    """The least-privilege RAM policy of a job; see `worker.batch.ram_policy`. Tables that name buckets are read.
 
     Raises:
         UsageError: A file cannot be read, or is standard input and names the buckets.

@@ -89,9 +89,17 @@ def written_buckets(manifest: Manifest) -> set[str]:
 
 @asynccontextmanager
 async def plan_tasks(
-    manifest: Manifest, settings: Settings, shard: Shard, connection: Connection, max_tasks: int | None = None
+    manifest: Manifest,
+    settings: Settings,
+    shard: Shard,
+    connection: Connection,
+    max_tasks: int | None = None,
+    *,
+    to_end: bool = False,
 ) -> AsyncIterator[Plan]:
     """The plan of a shard: streamed where the manifest alone proves it, else enumerated into a spool and proven there.
+
+    `to_end`: where the proof fails, everything that collides is counted.
 
     Raises:
         UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
@@ -114,7 +122,7 @@ async def plan_tasks(
         return
     with Spool(_guarded(manifest)) as spool:
         with connection.stop.cuts():  # standard input may say nothing for as long as it likes
-            await spool.fill(enumeration)
+            await spool.fill(enumeration, to_end=to_end)
         if max_tasks is not None and spool.count > max_tasks:
             reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
             raise UsageError(reason, "raise --max-tasks, or narrow the sources")

@@ -60,6 +60,21 @@ async def test_every_task_is_foreseen_without_a_head_for_any(desk: Desk) -> None
         assert found["requests_by_class"] == {"put": 3, "get": 2}
 
 
+async def test_all_that_collides_is_counted_by_pipeline(desk: Desk) -> None:
+    pictures = keys_below("in/", 40)
+    twins = {key.replace(".jpg", ".png"): "P" for key in pictures}
+    async with StandIn({"photos": pictures | twins, "renditions": {}}) as server:
+        desk.set_up(server, TWO.replace("small/{key}", "small/{dir}/{stem}"))
+        ended = await desk.run("plan", "job.yaml", "--json")
+        assert (ended.code, ended.json["collides"]) == (64, {"small": 40})
+        assert ended.err.count("two tasks write") == 20
+        assert "in all, 40 tasks collide" in ended.err
+        # A run stops at the first ones.
+        ended = await desk.run("run", "job.yaml", "--json")
+        assert (ended.code, ended.json["collides"]) == (64, {"small": 20})
+        assert server.counts["POST"] == 0
+
+
 async def test_requests_are_sampled_from_all_pipelines(desk: Desk) -> None:
     async with StandIn({"photos": keys_below("in/", 50), "renditions": {}}) as server:
         desk.set_up(server, TWO)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -15,7 +16,7 @@ from worker.batch.entry import PrefixSource
 from worker.batch.planner import BadTask, PlannedTask
 from worker.batch.selection import SourceObject
 from worker.batch.task import Task, target_digest
-from worker.errors import Problem, UsageError
+from worker.errors import CollisionError, Problem
 from worker.oss.names import ObjectRef, key_problem
 from worker.sources.enumeration import Enumeration, Planned
 
@@ -38,6 +39,7 @@ class Spool:
         self._directory = tempfile.TemporaryDirectory(prefix="oss-saveas-")
         self._database = sqlite3.connect(Path(self._directory.name) / "spool.sqlite", isolation_level=None)
         self._problems: list[Problem] = []
+        self._collides: Counter[str] = Counter()
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -59,11 +61,11 @@ class Spool:
         self._database.close()
         self._directory.cleanup()
 
-    async def fill(self, enumeration: Enumeration) -> None:
-        """Read all sources, and prove the plan.
+    async def fill(self, enumeration: Enumeration, *, to_end: bool = False) -> None:
+        """Read all sources, and prove the plan; `to_end`: where the proof fails, all that collides is counted.
 
         Raises:
-            UsageError: Two tasks write one target, or a target is a source.
+            CollisionError: Two tasks write one target, or a target is a source.
         """
         async with aclosing(enumeration.planned()) as sources:
             async for source, planned in sources:
@@ -72,11 +74,13 @@ class Spool:
                 for item in planned:
                     if not self._add(item):
                         enumeration.duplicates += 1
-                if len(self._problems) >= _MAX_PROBLEMS:
+                if len(self._problems) >= _MAX_PROBLEMS and not to_end:
                     break
         self._find_targets_that_are_sources()
         if self._problems:
-            raise UsageError(self._problems[:_MAX_PROBLEMS])
+            if (collide := self._collides.total()) > len(self._problems) and to_end:
+                self._problems.append(Problem(f"in all, {collide:,} tasks collide"))
+            raise CollisionError(self._problems, self._collides)
 
     async def tasks(self) -> AsyncGenerator[Planned, None]:
         """All tasks, in the order in which they were found."""
@@ -103,14 +107,19 @@ class Spool:
                     f"pipeline {task.pipeline!r} makes {task.target} of {task.source}, which lies below a source prefix"
                 )
                 mend = "choose a target outside the sources, or set `allow: [target-in-source]`"
-                self._problems.append(entry.place.problem(reason, mend))
+                self._collide(task, entry.place.problem(reason, mend))
         if self._insert(item.digest, _ENCODER.encode(task)):
             return True
         other = self._task_of(item.digest)
         if (other.source, other.pipeline, other.process) == (task.source, task.pipeline, task.process):
             return False
-        self._problems.append(_collision(task, other))
+        self._collide(task, _collision(task, other))
         return True
+
+    def _collide(self, task: Task, problem: Problem) -> None:
+        self._collides[task.pipeline] += 1
+        if len(self._problems) < _MAX_PROBLEMS:
+            self._problems.append(problem)
 
     def _insert(self, digest: bytes | None, data: bytes) -> bool:
         cursor = self._database.execute("INSERT OR IGNORE INTO task (target, data) VALUES (?, ?)", (digest, data))
@@ -122,15 +131,13 @@ class Spool:
         return _TASK.decode(data)
 
     def _find_targets_that_are_sources(self) -> None:
-        query = "SELECT data FROM task JOIN source USING (target) LIMIT ?"
-        for (data,) in self._database.execute(query, (_MAX_PROBLEMS,)).fetchall():
+        for (data,) in self._database.execute("SELECT data FROM task JOIN source USING (target)"):
             task = _TASK.decode(data)
             same = task.source == task.target
             what = "is its own source" if same else "is a source of this job, too"
             reason = f"the target {task.target} of pipeline {task.pipeline!r} {what}"
-            self._problems.append(
-                Problem(reason, "choose a target outside the sources: a repeat would process the result")
-            )
+            mend = "choose a target outside the sources: a repeat would process the result"
+            self._collide(task, Problem(reason, mend))
 
 
 def _collision(task: Task, other: Task) -> Problem:

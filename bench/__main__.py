@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import memory, thumbnail
+from bench import memory, planning, thumbnail
 
 if __name__ == "__main__":
-    sys.exit(max(memory.main(), thumbnail.main()))
+    sys.exit(max(memory.main(), planning.main(), thumbnail.main()))

@@ -32,7 +32,7 @@ pipelines:
     process: image/resize,w_4
     target: {bucket: renditions, key: "small/{key}"}
 """
-_ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
+ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,14 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
     worker = subprocess.Popen(
         [sys.executable, "-m", "worker", "run", "job.yaml", "--json"],
         cwd=directory,
-        env={**os.environ, **_ENVIRON},
+        env={**os.environ, **ENVIRON},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     peak_mb = 0.0
     try:
         while worker.poll() is None:
-            peak_mb = max(peak_mb, _peak_mb(worker.pid))
+            peak_mb = max(peak_mb, peak_of(worker.pid))
             time.sleep(0.02)
         out, err = worker.communicate()
     finally:
@@ -103,7 +103,7 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
     return Figure(tasks, peak_mb, time.monotonic() - began)
 
 
-def _peak_mb(pid: int) -> float:
+def peak_of(pid: int) -> float:
     """The high-water mark of a process's memory so far; 0 where it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -14,7 +14,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.outlook import JobOutlook, Outlook
 from worker.batch.pipeline import AUTO_REVISION
 from worker.batch.planner import BadTask, PlannedTask
-from worker.batch.task import Shard, Task
+from worker.batch.task import Shard, Task, target_digest
 from worker.connection import Connection, Log, connect
 from worker.dispatch.decider import Head, judge_head
 from worker.dispatch.stopping import Cut, Stop
@@ -76,7 +76,7 @@ async def _foresee(
         if settings.addressing == "cname":
             plan.notes.append("with `addressing: cname` targets cannot be looked up: which of them exist is not known")
         else:
-            plan.notes.extend(await _look_for_targets(manifest, outlook, connection))
+            plan.notes.extend(await _look_for_targets(manifest, outlook, plan, connection))
     posts = sum(part.posts(manifest.existing) for part in outlook.pipelines.values())
     run_requests = {"put": lists, "get": reads + outlook.headless + outlook.looks_up + posts}
     time = _estimate(outlook, posts, sum(run_requests.values()), settings.limits, parallelism)
@@ -155,7 +155,7 @@ def _unseen(manifest: Manifest, outlook: JobOutlook) -> list[str]:
     return notes
 
 
-async def _look_for_targets(manifest: Manifest, outlook: JobOutlook, connection: Connection) -> list[str]:
+async def _look_for_targets(manifest: Manifest, outlook: JobOutlook, plan: Plan, connection: Connection) -> list[str]:
     """Find by listing which of the new targets exist. Returns notes on what was not looked at."""
     new = sum(part.outcomes[Outlook.NEW] for part in outlook.pipelines.values())
     left = _PAGE * max(_MIN_PAGES, 2 * new // _PAGE)
@@ -166,7 +166,9 @@ async def _look_for_targets(manifest: Manifest, outlook: JobOutlook, connection:
         try:
             async with aclosing(listed_objects(asker(connection), below)) as objects:
                 async for listed in objects:
-                    outlook.find(ObjectRef(prefix.bucket, listed.key))
+                    target = target_digest(ObjectRef(prefix.bucket, listed.key))
+                    if (pipeline := plan.writer_of(target)) is not None:
+                        outlook.find(target, pipeline)
                     left -= 1
                     if not left:
                         notes.append(f"more objects than looked at lie below {prefix}: more targets may exist already")

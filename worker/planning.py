@@ -31,13 +31,18 @@ from worker.sources.tables import check_readable, read_header
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tasks of one shard. `count` is known where they were all enumerated before; `notes` say what is not known."""
+    """The tasks of one shard.
+
+    `count` is known where they were all enumerated before; `notes` say what is not known. `writer_of` tells, once
+    `tasks` were read, which pipeline writes the target with a digest.
+    """
 
     shard: Shard
     notes: list[str]
     enumeration: Enumeration
     tasks: AsyncGenerator[Planned, None]
     count: int | None
+    writer_of: Callable[[bytes], str | None]
 
 
 async def read_ledger(directory: Path, shard: Shard, warn: Callable[[str], None]) -> Ledger:
@@ -118,7 +123,7 @@ async def plan_tasks(
         and max_tasks is None
         and not any(map(is_standard_input, manifest.sources))
     ):
-        yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
+        yield Plan(shard, notes, enumeration, enumeration.streamed(), None, enumeration.writer_of)
         return
     with Spool(_guarded(manifest)) as spool:
         with connection.stop.cuts():  # standard input may say nothing for as long as it likes
@@ -126,7 +131,7 @@ async def plan_tasks(
         if max_tasks is not None and spool.count > max_tasks:
             reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
             raise UsageError(reason, "raise --max-tasks, or narrow the sources")
-        yield Plan(shard, notes, enumeration, spool.tasks(), spool.count)
+        yield Plan(shard, notes, enumeration, spool.tasks(), spool.count, spool.writer_of)
 
 
 def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:

@@ -136,20 +136,27 @@ def test_new_targets_that_exist_are_found(existing: Existing, posts: int, kept: 
     outlook = job(record(numbered(9)), existing=existing)
     for number in (0, 1, 2, 3, 9):
         take(outlook, numbered(number))
-    for number in (2, 9, 77):
-        outlook.find(numbered(number).target)
-    outlook.find(ObjectRef("renditions", "something/else"))
+    outlook.take_failure(numbered(5), target_digest(numbered(5).target), "NoSuchKey")
+    for number in (2, 5, 9):  # new, failing, and the job's own
+        outlook.find(target_digest(numbered(number).target), "small")
     small = outlook.pipelines["small"]
-    assert small.outcomes == {"new": 3, "exists": 1, "already_saved": 1}
+    assert small.outcomes == {"new": 3, "exists": 1, "already_saved": 1, "NoSuchKey": 1}
     assert (small.posts(existing), small.source_bytes(existing)) == (posts, (kept, posts))
     assert outlook.looks_up == (0 if existing == "replace" else 4)
+
+
+def test_what_failed_before_does_not_become_a_target_that_exists() -> None:
+    outlook = job(record(status=Status.FAILED, error=error(), touched=False))
+    take(outlook, TASK)
+    outlook.find(TARGET, "small")
+    assert outlook.pipelines["small"].outcomes == {"failed_before": 1}
 
 
 def test_what_would_not_be_sent_is_no_sample() -> None:
     for existing in ("replace", "skip"):
         outlook = job(existing=existing)
         take(outlook, numbered(1))
-        outlook.find(numbered(1).target)
+        outlook.find(target_digest(numbered(1).target), "small")
         assert len(outlook.pipelines["small"].samples) == (existing == "replace")
 
 

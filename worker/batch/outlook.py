@@ -9,7 +9,7 @@ from worker.batch.digests import DigestSet
 from worker.batch.history import History
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
-from worker.batch.task import Task, target_digest
+from worker.batch.task import Task
 from worker.oss.names import ObjectRef
 
 _SAMPLES = 3
@@ -52,14 +52,13 @@ def foresee(task: Task, target: bytes, etag: str | None, ledger: Ledger, history
 
 @dataclass(slots=True)
 class PipelineOutlook:
-    """What the outlooks of the tasks of one pipeline add up to, in at most 32 bytes for each new target.
+    """What the outlooks of the tasks of one pipeline add up to.
 
     `outcomes` counts them, beside codes of failures that were met on the way. Bytes are those of sources that would be
     read, `sizes` how many of these are known; of sources of new targets apart, for an existing target may keep its own.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    new: DigestSet = field(default_factory=DigestSet)
     new_prefixes: dict[str, str] = field(default_factory=dict)
     new_bytes: int = 0
     new_sizes: int = 0
@@ -79,16 +78,13 @@ class PipelineOutlook:
             return
         self.new_bytes += size or 0
         self.new_sizes += size is not None
-        self.new.add(target)
         bucket, key = task.target.bucket, task.target.key
         known = self.new_prefixes.setdefault(bucket, key)
         if not key.startswith(known):
             self.new_prefixes[bucket] = _common(known, key)
 
-    def found(self, target: bytes, existing: Existing) -> None:
-        """Take in that an object exists: where it is a new target, that one is none of ours."""
-        if target not in self.new:
-            return
+    def find(self, target: bytes, existing: Existing) -> None:
+        """Take in that a new target is there already."""
         self.outcomes[Outlook.NEW] -= 1
         self.outcomes[Outlook.EXISTS] += 1
         if existing != "replace":
@@ -132,6 +128,7 @@ class JobOutlook:
     planned: int = 0
     headless: int = 0
     _recorded: int = 0
+    _failing: DigestSet = field(default_factory=DigestSet)
     _last_asked: ObjectRef | None = None
 
     def of(self, pipeline: str) -> PipelineOutlook:
@@ -145,11 +142,14 @@ class JobOutlook:
         """Take in a task; `etag` and `size` are those of its source, None where nobody knows."""
         self._meet(task, target)
         outlook = foresee(task, target, etag, self.ledger, self.history)
+        if outlook is Outlook.FAILED_BEFORE:
+            self._failing.add(target)
         self.of(task.pipeline).count(task, target, outlook, size)
 
     def take_failure(self, task: Task, target: bytes, code: str) -> None:
         """Take in a task that would fail without being sent, with the code of its failure."""
         self._meet(task, target)
+        self._failing.add(target)
         self.of(task.pipeline).outcomes[code] += 1
 
     def take_bad_row(self, pipeline: str) -> None:
@@ -157,11 +157,10 @@ class JobOutlook:
         self.planned += 1
         self.of(pipeline).outcomes[Outlook.BAD_ROW] += 1
 
-    def find(self, target: ObjectRef) -> None:
-        """Take in that an object exists."""
-        digest = target_digest(target)
-        for pipeline in self.pipelines.values():
-            pipeline.found(digest, self.existing)
+    def find(self, target: bytes, pipeline: str) -> None:
+        """Take in that a target of a pipeline exists: where it is a new one, somebody else has written it."""
+        if not self.history.knows(target) and target not in self._failing:
+            self.of(pipeline).find(target, self.existing)
 
     @property
     def orphans(self) -> int:

@@ -39,6 +39,7 @@ class Enumeration:
         self.other_extensions = Extensions()
         self.duplicates = 0
         self.empty: list[Source] = []
+        self._streamed: dict[str, DigestSet] = {}
 
     async def planned(self) -> AsyncGenerator[tuple[SourceObject | BadSource, list[Planned]], None]:
         """Each selected source, in the manifest's order, with its tasks of this shard.
@@ -66,14 +67,19 @@ class Enumeration:
 
     async def streamed(self) -> AsyncGenerator[Planned, None]:
         """The tasks alone, each once. Only where the templates are proven to give every task a target of its own."""
-        seen = DigestSet()
+        # Apart by pipeline: no two of them share a target, and so it is known which pipeline writes one.
+        self._streamed = {pipeline.name: DigestSet() for pipeline in self._manifest.pipelines}
         async with aclosing(self.planned()) as sources:
             async for _, planned in sources:
                 for item in planned:
-                    if isinstance(item, PlannedTask) and not seen.add(item.digest):
+                    if isinstance(item, PlannedTask) and not self._streamed[item.task.pipeline].add(item.digest):
                         self.duplicates += 1
                         continue
                     yield item
+
+    def writer_of(self, target: bytes) -> str | None:
+        """The pipeline that writes a target, by its digest, as far as tasks were streamed; None where none does."""
+        return next((pipeline for pipeline, targets in self._streamed.items() if target in targets), None)
 
     def _found(self, entry: Source) -> AsyncGenerator[SourceObject | BadSource, None]:
         match entry:

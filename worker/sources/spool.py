@@ -92,6 +92,11 @@ class Spool:
             for _, target, data in rows:
                 yield _BAD.decode(data) if target is None else PlannedTask(_TASK.decode(data), target)
 
+    def writer_of(self, target: bytes) -> str | None:
+        """The pipeline that writes a target, by its digest; None where none does."""
+        found = self._database.execute("SELECT data FROM task WHERE target = ?", (target,)).fetchone()
+        return None if found is None else _TASK.decode(found[0]).pipeline
+
     def _add_source(self, digest: bytes) -> None:
         self._database.execute("INSERT OR IGNORE INTO source VALUES (?)", (digest,))
 

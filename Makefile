@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard worker tests bench)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test check chaos bench docs lock clean
+.PHONY: help demo test check chaos bench docs lock clean witness
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -18,7 +18,7 @@ help:  ## this list
 demo: $(VENV)/.local  ## run jobs/quickstart.yaml against the local OSS
 	$(BIN)/oss-saveas run jobs/quickstart.yaml
 
-test: $(VENV)/.test  ## every test but the full counts of the fault tests, with branch coverage
+test: $(VENV)/.test witness  ## every test but the full counts of the fault tests, with branch coverage
 	rm -f .coverage .coverage.*
 	$(PYTEST) -m "not chaos" --cov --cov-report=
 	$(BIN)/python -m coverage report
@@ -63,6 +63,21 @@ $(VENV)/.test: $(VENV)/.local requirements/test.txt
 	$(INSTALL) --require-hashes -r requirements/test.txt
 	@touch $@
 
+# A witness that is no Python: ali-oss, the official SDK for Node.js. Where it cannot be had its tests are skipped.
+# NPM_CONFIG_* variables of the environment (a registry, a proxy, ...) are respected.
+
+NODE := build/node
+NPM := npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000
+
+witness:
+	@if ! command -v npm >/dev/null; then echo "note: there is no npm, so the tests of ali-oss are skipped"; \
+	elif ! $(MAKE) --no-print-directory $(NODE)/.made; then echo "note: npm failed, so the tests of ali-oss are skipped"; fi
+
+$(NODE)/.made: tests/witness/node/package.json tests/witness/node/package-lock.json
+	@rm -rf $(NODE) && mkdir -p $(NODE) && cp $^ $(NODE)
+	$(NPM) --prefix $(NODE) || { rm -rf $(NODE)/node_modules; exit 1; }
+	@touch $@
+
 # Lock files: every version and hash for Linux and macOS, python 3.11 and newer. test.txt is resolved first and the others are
 # held to it. `make lock LOCK_FLAGS=--upgrade` raises all versions; without it only what pyproject.toml forces changes.
 
@@ -71,11 +86,13 @@ LOCK_FLAGS ?=
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-lock: $(UV)  ## write requirements/*.txt anew from pyproject.toml
+lock: $(UV)  ## write requirements/*.txt anew from pyproject.toml, and the lock of tests/witness/node
 	$(LOCK) --group build -o requirements/build.txt
-	$(LOCK) pyproject.toml --extra local --group test -o requirements/test.txt
+	$(LOCK) pyproject.toml --extra local --extra parquet --group test -o requirements/test.txt
 	$(LOCK) pyproject.toml --extra local --constraints requirements/test.txt -o requirements/local.txt
 	$(LOCK) pyproject.toml --constraints requirements/test.txt -o requirements/runtime.txt
+	@if command -v npm >/dev/null; then echo "npm install --package-lock-only"; \
+	  npm install --prefix tests/witness/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund; fi
 
 $(UV):
 	$(PYTHON) -m venv --clear build/uv

@@ -32,7 +32,7 @@ pipelines:
     process: image/resize,w_4
     target: {bucket: renditions, key: "small/{key}"}
 """
-ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
+_ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,14 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
     worker = subprocess.Popen(
         [sys.executable, "-m", "worker", "run", "job.yaml", "--json"],
         cwd=directory,
-        env={**os.environ, **ENVIRON},
+        env={**os.environ, **_ENVIRON},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    peak_mb = 0.0
+    peak = 0.0
     try:
         while worker.poll() is None:
-            peak_mb = max(peak_mb, peak_of(worker.pid))
+            peak = max(peak, peak_mb(worker.pid))
             time.sleep(0.02)
         out, err = worker.communicate()
     finally:
@@ -100,10 +100,10 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
     if worker.returncode or json.loads(out)["saved"] != tasks:
         message = f"the run of {tasks} tasks ended with {worker.returncode}: {err.decode()}"
         raise RuntimeError(message)
-    return Figure(tasks, peak_mb, time.monotonic() - began)
+    return Figure(tasks, peak, time.monotonic() - began)
 
 
-def peak_of(pid: int) -> float:
+def peak_mb(pid: int) -> float:
     """The high-water mark of a process's memory so far; 0 where it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -26,11 +26,12 @@ def actions() -> Iterator[str]:
 
 def formats() -> Iterator[str]:
     """A row for each format of pictures."""
-    yield "| format | read | written | longest side of a source | largest result |"
-    yield "|---|---|---|---|---|"
+    yield "| format | read | written | longest side of a source | largest result | quality unless said |"
+    yield "|---|---|---|---|---|---|"
     for known in FORMATS.values():
         written = "yes" if known.written else "no, refused by name"
-        yield _row(known.name, "yes", written, f"{known.max_side:,}", _largest(known) if known.written else "")
+        quality = f"{known.quality}" if known.quality < 100 else ""
+        yield _row(known.name, "yes", written, f"{known.max_side:,}", _largest(known) if known.written else "", quality)
 
 
 def operations() -> Iterator[str]:

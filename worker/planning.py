@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from worker.batch.document import Place
-from worker.batch.entry import STANDARD_INPUT, CsvSource, ListSource, PrefixSource, Source
+from worker.batch.entry import STANDARD_INPUT, BucketSource, FileSource, InventorySource, Source, TableSource
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
@@ -18,15 +19,21 @@ from worker.connection import Connection
 from worker.dispatch.first_contact import Expectation, first_contact
 from worker.dispatch.styles import read_styles
 from worker.errors import Problem, UsageError
-from worker.oss.answer import Answer, Listing
+from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure
 from worker.results.reading import read_records
 from worker.settings import Settings
+from worker.sources.asking import Ask
 from worker.sources.enumeration import Enumeration, Planned
-from worker.sources.listing import Ask
+from worker.sources.files import Files, is_here, local
+from worker.sources.inventory import local_file, read_inventory
+from worker.sources.opening import File, opened
+from worker.sources.parquet import read_schema
 from worker.sources.spool import Spool
-from worker.sources.tables import check_readable, read_header
+from worker.sources.tables import read_header
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +123,25 @@ async def plan_tasks(
     manifest = with_revisions(manifest, await read_styles(connection.sender, followed))
     if any(entry.etag_ignore for entry in manifest.sources):
         notes.append("etag: ignore: changed sources cannot be seen")
-    enumeration = Enumeration(manifest, shard, asker(connection), own_targets(manifest))
-    if (
-        collision_free(manifest)
-        and apart(manifest)
-        and max_tasks is None
-        and not any(map(is_standard_input, manifest.sources))
-    ):
-        yield Plan(shard, notes, enumeration, enumeration.streamed(), None, enumeration.writer_of)
-        return
-    with Spool(_guarded(manifest)) as spool:
-        with connection.stop.cuts():  # standard input may say nothing for as long as it likes
-            await spool.fill(enumeration, to_end=to_end)
-        if max_tasks is not None and spool.count > max_tasks:
-            reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
-            raise UsageError(reason, "raise --max-tasks, or narrow the sources")
-        yield Plan(shard, notes, enumeration, spool.tasks(), spool.count, spool.writer_of)
+    ask = asker(connection)
+    with Files(ask) as files:
+        manifest = await _with_fetched_files(manifest, files)
+        enumeration = Enumeration(manifest, shard, ask, files, own_targets(manifest))
+        if (
+            collision_free(manifest)
+            and apart(manifest)
+            and max_tasks is None
+            and not any(map(is_standard_input, manifest.sources))
+        ):
+            yield Plan(shard, notes, enumeration, enumeration.streamed(), None, enumeration.writer_of)
+            return
+        with Spool(_guarded(manifest), apart=apart(manifest)) as spool:
+            with connection.stop.cuts():  # standard input may say nothing for as long as it likes
+                await spool.fill(enumeration, to_end=to_end)
+            if max_tasks is not None and spool.count > max_tasks:
+                reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
+                raise UsageError(reason, "raise --max-tasks, or narrow the sources")
+            yield Plan(shard, notes, enumeration, spool.tasks(), spool.count, spool.writer_of)
 
 
 def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:
@@ -158,36 +168,59 @@ def with_files(manifest: Manifest) -> Manifest:
     """
     problems: list[Problem] = []
     for index, entry in enumerate(manifest.sources):
-        if not isinstance(entry, ListSource | CsvSource) or is_standard_input(entry):
-            continue
-        try:
-            if isinstance(entry, CsvSource) and entry.columns is None:
-                manifest = with_columns(manifest, index, read_header(entry))
-            else:
-                check_readable(entry)
-        except UsageError as error:
-            problems += error.problems
+        if isinstance(entry, FileSource) and is_here(entry):
+            try:
+                manifest = _looked_into(manifest, index, local(entry))
+            except UsageError as error:
+                problems += error.problems
     if problems:
         raise UsageError(problems)
     return manifest
 
 
-def _guarded(manifest: Manifest) -> list[PrefixSource]:
-    """The source prefixes that no target may lie below."""
+async def _with_fetched_files(manifest: Manifest, files: Files) -> Manifest:
+    """The manifest with the headers of tables that are objects themselves."""
+    for index, entry in enumerate(manifest.sources):
+        if isinstance(entry, FileSource) and not is_here(entry) and not is_standard_input(entry):
+            manifest = _looked_into(manifest, index, await files.file_of(entry))
+    return manifest
+
+
+def _looked_into(manifest: Manifest, index: int, file: File) -> Manifest:
+    """The manifest with what can be told of the file of source entry `index` without reading its rows."""
+    entry = manifest.sources[index]
+    match entry:
+        case TableSource(form="csv", columns=None):
+            return with_columns(manifest, index, read_header(file))
+        case TableSource(form="parquet"):
+            return with_columns(manifest, index, read_schema(file))
+        case InventorySource():
+            inventory = read_inventory(entry, file)
+            if is_here(entry):
+                for part in inventory.files:
+                    local_file(entry, part)
+        case _:
+            with opened(file):
+                pass
+    return manifest
+
+
+def _guarded(manifest: Manifest) -> list[BucketSource]:
+    """The prefixes and buckets of sources that no target may lie in."""
     if TARGET_IN_SOURCE in manifest.allow:
         return []
-    return [entry for entry in manifest.sources if isinstance(entry, PrefixSource)]
+    return [entry for entry in manifest.sources if isinstance(entry, BucketSource)]
 
 
 def is_standard_input(entry: Source) -> bool:
     """Whether the sources of an entry come through standard input."""
-    return isinstance(entry, ListSource | CsvSource) and entry.path == STANDARD_INPUT
+    return isinstance(entry, FileSource) and entry.path == STANDARD_INPUT
 
 
 def asker(connection: Connection) -> Ask:
-    """How a listing is asked for."""
+    """How a question is asked until its verdict stands."""
 
-    async def ask(request: Request, judge: Callable[[Answer], Listing | Failure]) -> Listing | Failure:
+    async def ask(request: Request, judge: Callable[[Answer], T | Failure]) -> T | Failure:
         return (await connection.sender.call(request, judge)).verdict
 
     return ask

@@ -5,6 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar, cast
+
+import msgspec
 
 from worker.batch.document import Place
 from worker.batch.entry import Source
@@ -31,10 +34,12 @@ from worker.planning import asker, is_standard_input, named_buckets, proven_offl
 from worker.results.writing import unwritable_reason
 from worker.settings import Settings
 from worker.signals import stopping
+from worker.sources.asking import Ask
 from worker.sources.enumeration import Enumeration
-from worker.sources.listing import Ask
+from worker.sources.files import Files
 from worker.summary import Check, Preflight, Status
 
+T = TypeVar("T")
 # Somebody waits for the answer: what does not work at once is told, not tried for minutes.
 _MAX_ATTEMPTS, _PATIENCE_S = 2, 15.0
 _SCRATCH = "oss-saveas-probe-"
@@ -160,14 +165,15 @@ class _Checker:
             return
         first_page = _FirstPage(asker(self._connection))
         only = replace(manifest, sources=(entry,))
-        enumeration = Enumeration(only, Shard(0, 1), first_page.ask, own_targets(manifest))
         selected: SourceObject | None = None
         try:
-            async with aclosing(enumeration.planned()) as sources:
-                async for source, _ in sources:
-                    if isinstance(source, SourceObject):
-                        selected = source
-                        break
+            with Files(asker(self._connection)) as files:
+                enumeration = Enumeration(only, Shard(0, 1), first_page.ask, files, own_targets(manifest))
+                async with aclosing(enumeration.planned()) as sources:
+                    async for source, _ in sources:
+                        if isinstance(source, SourceObject):
+                            selected = source
+                            break
         except WorkerError as error:
             yield _wrong("source", error)
             return
@@ -186,7 +192,7 @@ class _Checker:
         named = ObjectRef(source.bucket, source.key)
         verdict = (await self._call(head_object(named), judge_head)).verdict
         if not isinstance(verdict, Failure):
-            self._readable = self._readable or replace(source, size=verdict.size)
+            self._readable = self._readable or msgspec.structs.replace(source, size=verdict.size)
             return Check("source", "ok", f"{entry.place}: selects {named}, which can be read")
         if verdict.code == "NoSuchKey":
             return Check("source", "note", f"{entry.place}: {named} does not exist", "a run counts it as failed")
@@ -223,12 +229,12 @@ class _FirstPage:
         self._ask = ask
         self.more = False
 
-    async def ask(self, request: Request, judge: Callable[[Answer], Listing | Failure]) -> Listing | Failure:
-        listing = await self._ask(request, judge)
-        if isinstance(listing, Failure):
-            return listing
-        self.more = bool(listing.next_token)
-        return replace(listing, next_token="")
+    async def ask(self, request: Request, judge: Callable[[Answer], T | Failure]) -> T | Failure:
+        verdict = await self._ask(request, judge)
+        if not isinstance(verdict, Listing):
+            return verdict
+        self.more = bool(verdict.next_token)
+        return cast("T", replace(verdict, next_token=""))
 
 
 def _results(results: str, job: str) -> Check:

@@ -66,8 +66,7 @@ def rendered(data: bytes, process: str, objects: Mapping[str, bytes] = NOTHING) 
     """The result of a process; `objects` is what else the bucket holds."""
     (image,) = parse(process)
     assert isinstance(image, ImageProcess)
-    check(image.actions)
-    return render(data, image.actions, objects.__getitem__).body
+    return render(data, check(image.actions), objects.__getitem__).body
 
 
 def refusal(data: bytes, process: str, objects: Mapping[str, bytes] = NOTHING) -> Refusal:

@@ -5,12 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.emulator.images.geometry import Box, Size, cropping, scaling
-from worker.oss.actions import values
-from worker.oss.process import parse_action
+from worker.oss.actions import complete, values
+from worker.oss.process import Action, parse_action
+
+
+def said(name: str, **given: str) -> dict[str, str]:
+    return values(complete(Action(name, tuple(given.items()))))
 
 
 def resized(source: tuple[int, int], parameters: str) -> tuple[int, int]:
-    found = scaling(Size(*source), values(parse_action(f"resize,{parameters}")))
+    found = scaling(Size(*source), values(complete(parse_action(f"resize,{parameters}"))))
     result = found.result if found else Size(*source)
     return result.width, result.height
 
@@ -69,6 +73,8 @@ def resized(source: tuple[int, int], parameters: str) -> tuple[int, int]:
         ((100, 50), "m_mfit,w_100,h_50", (100, 50)),
         # The old name of the modes; the last of duplicates wins.
         ((200, 100), "e_1,w_150,h_80", (160, 80)),
+        ((200, 100), "e_0,w_150,h_80", (150, 75)),
+        ((200, 100), "e_1,m_lfit,w_150,h_80", (150, 75)),
         ((200, 100), "w_10,w_150,h_80", (150, 75)),
     ],
 )
@@ -96,8 +102,8 @@ def test_every_mode_keeps_its_promise(source: tuple[int, int], asked: tuple[int,
 
 
 def test_fill_cuts_from_the_middle_and_pad_puts_into_the_middle() -> None:
-    filled = scaling(Size(200, 100), {"m": "fill", "w": "100", "h": "100"})
-    padded = scaling(Size(200, 100), {"m": "pad", "w": "100", "h": "100"})
+    filled = scaling(Size(200, 100), said("resize", m="fill", w="100", h="100"))
+    padded = scaling(Size(200, 100), said("resize", m="pad", w="100", h="100"))
     assert filled is not None
     assert padded is not None
     assert (filled.scaled, filled.crop) == (Size(200, 100), Box(50, 0, Size(100, 100)))
@@ -105,8 +111,8 @@ def test_fill_cuts_from_the_middle_and_pad_puts_into_the_middle() -> None:
 
 
 def test_a_gif_is_never_enlarged() -> None:
-    assert scaling(Size(60, 40), {"w": "120", "limit": "0"}, may_enlarge=False) is None
-    assert scaling(Size(60, 40), {"p": "120"}, may_enlarge=False) is None
+    assert scaling(Size(60, 40), said("resize", w="120", limit="0"), may_enlarge=False) is None
+    assert scaling(Size(60, 40), said("resize", p="120"), may_enlarge=False) is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,7 @@ def test_a_gif_is_never_enlarged() -> None:
     ],
 )
 def test_crop_starts_where_the_documented_table_says(gravity: str, x: int, y: int) -> None:
-    asked = {"w": "100", "h": "100", "g": gravity}
+    asked = said("crop", w="100", h="100", g=gravity)
     assert cropping(Size(400, 267), asked) == Box(x, y, Size(100, 100))
     if x + 7 < 400:
         moved = cropping(Size(400, 267), {**asked, "x": "7", "y": "5"})
@@ -139,4 +145,4 @@ def test_crop_starts_where_the_documented_table_says(gravity: str, x: int, y: in
     ],
 )
 def test_crop_takes_what_is_there(asked: dict[str, str], box: Box | None) -> None:
-    assert cropping(Size(400, 267), asked) == box
+    assert cropping(Size(400, 267), said("crop", **asked)) == box

@@ -86,6 +86,23 @@ async def test_a_style_is_used_by_get_post_and_saveas(client: Client, store: Mem
         assert (image.format, image.size) == ("PNG", (50, 38))
 
 
+async def test_pipes_are_counted_over_all_that_styles_chain(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "a.jpg", jpeg())
+    assert (await put_style(client, "three", "image/bright,1|image/bright,1|image/bright,1")).status == 200
+    for process, status in (
+        ("style/three|style/three", 200),
+        ("image/bright,1|style/three|style/three", 400),
+        ("style/three|style/three|style/three", 400),
+    ):
+        answers = [
+            await client.get("photos", "a.jpg", ("x-oss-process", process)),
+            await client.process("photos", "a.jpg", saveas(process, ObjectRef("photos", "out"))),
+        ]
+        assert [answer.status for answer in answers] == [status, status], process
+        if status == 400:
+            assert {refused(answer) for answer in answers} == {(400, "TooManyPipes", "0040-00000211")}
+
+
 async def test_a_style_that_is_not_there_is_not_found(client: Client) -> None:
     assert refused(await get_style(client, "gone")) == (404, "NoSuchStyle", None)
     assert b"The style you get is not found." in (await get_style(client, "gone")).body

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.golden import Case, cases
-from worker.batch.entry import CsvSource, Filters, ListSource, ObjectsSource, PrefixSource
+from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
 from worker.batch.manifest import Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import parse_manifest, with_columns
 from worker.batch.selection import NotSelected, SourceObject
 from worker.batch.template import VALUES, BadValue
 from worker.errors import Exit, UsageError
+from worker.oss.encoding import to_base64
 from worker.oss.names import ObjectRef
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -101,7 +102,7 @@ def test_the_sources_of_a_manifest() -> None:
     ]
     assert isinstance(keys, ListSource)
     assert (keys.bucket, keys.path, keys.empty) == ("archive", "jobs/keys.txt", "ok")
-    assert isinstance(table, CsvSource)
+    assert isinstance(table, TableSource)
     assert (table.path, table.columns, table.header) == ("/data/keys.csv", ("key", "title"), False)
 
 
@@ -161,7 +162,63 @@ def test_a_row_fills_the_process_and_is_judged_again() -> None:
 )
 def test_processes_as_people_write_them_are_accepted(process: str) -> None:
     table = "{csv: a.csv, columns: [key, t]}"
-    assert small(table, 'bucket: out, key: "x/{key}"', process=process).pipelines[0].process.text == process
+    (pipeline,) = small(table, 'bucket: out, key: "x/{key}"', process=process).pipelines
+    assert pipeline.process.with_fields_as("{row.t:b64}") == process
+
+
+BANNER = """\
+version: 1
+job: banners
+bucket: photos
+sources: [{csv: a.csv, columns: [key, title, width, logo]}]
+pipelines:
+  - name: banner
+    actions:
+      - resize: {w: "{row.width}", limit: 0}
+      - watermark: {text: "{{{row.title}}} für {stem}", size: 40, color: "{row.color}"}
+      - watermark: {image: "logos/{row.logo}.png"}
+      - blur: {r: "3", s: "2"}
+      - format: webp
+    target: {bucket: out, key: "{key}-{row.title}"}
+"""
+
+
+def banner(**row: str) -> tuple[str, ObjectRef]:
+    (pipeline,) = manifest(BANNER.replace("logo]", "logo, color]")).pipelines
+    assert pipeline.columns == {"title", "width", "logo", "color"}
+    assert pipeline.output_format == "webp"
+    usual = {"title": "Frühling", "width": "640", "logo": "a b", "color": "FFAA00"}
+    return pipeline.render("banners", SourceObject("photos", "d/x.jpg", row={**usual, **row}))
+
+
+@pytest.mark.parametrize("title", ["Frühling", "a,b/c|d_e", "春季", "'\"\\", " "])
+def test_rows_fill_actions_in_the_clear_and_the_whole_text_is_encoded(title: str) -> None:
+    text, logo = to_base64(f"{{{title}}} für x"), to_base64("logos/a b.png")
+    assert banner(title=title)[0] == (
+        f"image/resize,w_640,limit_0/watermark,text_{text},size_40,color_FFAA00/watermark,image_{logo}"
+        "/blur,r_3,s_2/format,webp"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"width": "0"}, "The value: 0 of parameter: w is invalid. .*: w takes a whole number from 1 to 16384"),
+        ({"width": "wide"}, "w takes a whole number"),
+        ({"width": ""}, "takes 1 to 64 of the characters"),
+        ({"width": "1,h_1"}, "takes 1 to 64 of the characters"),
+        ({"color": "red"}, "color takes a colour as RRGGBB"),
+        ({"title": "x" * 58}, "text takes a text of 1 to 64 characters"),
+        ({"logo": "a?x-oss-process=image/info"}, "The action: info"),
+    ],
+)
+def test_a_row_that_an_action_cannot_take_is_bad_and_says_what_it_takes(row: dict[str, str], reason: str) -> None:
+    with pytest.raises(BadValue, match=reason):
+        banner(**row)
+
+
+def test_the_longest_text_of_a_row_is_taken() -> None:
+    assert to_base64("{" + "x" * 55 + "} für x") in banner(title="x" * 55)[0]
 
 
 def test_actions_that_rows_cannot_fill_are_written_out() -> None:
@@ -231,13 +288,13 @@ def test_the_header_of_a_table_completes_the_manifest() -> None:
     assert complete.source_buckets == frozenset({"photos"})
     assert collision_free(complete)
     table = complete.sources[1]
-    assert isinstance(table, CsvSource)
+    assert isinstance(table, TableSource)
     assert (table.columns, table.header) == (("key", "title"), True)
 
 
 def test_the_columns_of_a_table_are_not_known_before_its_header_was_read() -> None:
     (table,) = small("{csv: a.csv}", 'bucket: out, key: "x/{key}"').sources
-    assert isinstance(table, CsvSource)
+    assert isinstance(table, TableSource)
     assert table.columns is None
 
 

@@ -1,9 +1,9 @@
 """The planner: sources and pipelines to tasks."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from worker.batch.manifest import Manifest
 from worker.batch.planner import BadSource, BadTask, PlannedTask, plan_source

@@ -62,6 +62,18 @@ def test_sources_are_named_as_narrowly_as_the_manifest_tells(
     assert granted(sources, buckets=buckets)[READ] == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("list: oss://lists/a/keys.txt", ["lists/a/keys.txt"]),
+        ("inventory: oss://inv/photos/daily/2026-11-22T00-00Z/manifest.json", ["inv/photos/daily/*"]),
+        ("inventory: oss://inv/daily/manifest.json", ["inv/*"]),
+    ],
+)
+def test_files_in_a_bucket_may_be_read(source: str, expected: list[str]) -> None:
+    assert granted(f"  - {source}")["oss:GetObject"] == expected
+
+
 def test_what_is_not_listed_needs_no_listing() -> None:
     assert "oss:ListObjects" not in granted("  - objects: [a.jpg]")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.batch.document import Place
-from worker.batch.entry import CsvSource, Filters, ListSource, ObjectsSource, PrefixSource
+from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
 from worker.batch.selection import OTHER_EXTENSION, Extensions, NotSelected, SourceObject, not_selected
 from worker.oss.names import ObjectRef
 
@@ -87,10 +87,10 @@ def test_what_is_not_known_is_not_held_against_an_object() -> None:
     [
         ObjectsSource(PLACE, "photos", ("a",), (PLACE,)),
         ListSource(PLACE, "photos", "a.txt"),
-        CsvSource(PLACE, "photos", "a.csv"),
+        TableSource(PLACE, "photos", "a.csv", "csv"),
     ],
 )
-def test_keys_that_are_named_are_meant(entry: ObjectsSource | ListSource | CsvSource) -> None:
+def test_keys_that_are_named_are_meant(entry: ObjectsSource | ListSource | TableSource) -> None:
     assert not_selected(SourceObject("photos", "notes/", size=0, storage_class="Archive"), entry) is None
     assert not_selected(SourceObject("photos", "out/a"), entry, [ObjectRef("photos", "out/")]) is NotSelected.OWN_TARGET
 

@@ -46,7 +46,7 @@ def test_a_template_renders_as_the_contract_says(template: str, key: str, expect
         ("{dir}//{name}", "c.jpg", {}, "cannot begin with '/'"),
         ("{row.x}", "c.jpg", {"x": ""}, "cannot be empty"),
         ("{row.x}", "c.jpg", {"x": "\\a"}, "cannot begin with"),
-        ("{row.x}", "c.jpg", {"y": "a"}, "no column 'x'"),
+        ("{row.x}", "c.jpg", {"y": "a"}, "no value in the column 'x'"),
         ("t/{key}", "a{b.jpg", {}, "holds a brace"),
         ("t/{key}", "a}b.jpg", {}, "holds a brace"),
         ("t/{{{key}", "a.jpg", {}, "holds a brace"),
@@ -103,7 +103,7 @@ def test_the_format_of_the_recipe_is_the_extension() -> None:
         ("{rov.x}", "unknown field {rov.x}", "did you mean {row.x}?", 0),
         ("ab}", "a single '}'", "a field is {name} in braces; a brace itself is written twice", 2),
         ("{key", "a single '{'", "a field is {name} in braces; a brace itself is written twice", 0),
-        ("{row.x:b64}", "{row.x:b64}: base64 is for processes only", "write {row.x}", 0),
+        ("{row.x:b64}", "{row.x:b64}: base64 is for `process` only", "write {row.x}", 0),
     ],
 )
 def test_a_wrong_template_is_told_with_its_place_and_mend(template: str, reason: str, mend: str, offset: int) -> None:

@@ -1,22 +1,32 @@
 """The official SDKs behind one interface, so that each is asked the same of the local OSS."""
 
 import asyncio
+import base64
+import json
+import os
+import shutil
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import alibabacloud_oss_v2 as v2
 import oss2
 import oss2.credentials
+import pytest
 from alibabacloud_oss_v2.aio import AsyncClient
 from oss2.models import ProcessObjectResult
 
+from worker.oss.process import SaveAs, parse
 from worker.oss.signing import Credentials
 
 REGION = "cn-hangzhou"
 BUCKET = "photos"
+DRIVER = Path(__file__).parent / "node/witness.js"
+NODE_MODULES = Path(__file__).parents[2] / "build/node/node_modules"
 
 
 @dataclass(frozen=True)
@@ -52,12 +62,14 @@ class Witness(Protocol):
     """What an SDK does with the objects of one bucket. Everything blocks."""
 
     keeps_dot_segments: bool  # whether `a/../b` goes out as it is
+    reads_control_characters: bool  # whether it can list a key with one
 
     def put(self, key: str, body: bytes) -> None: ...
     def get(self, key: str) -> bytes: ...
     def get_part(self, key: str, first: int, last: int) -> bytes: ...
     def get_processed(self, key: str, process: str) -> bytes: ...
     def head(self, key: str) -> tuple[int, str]: ...
+    def delete(self, key: str) -> None: ...
     def list(self, prefix: str, delimiter: str, page: int) -> Pages: ...
     def presign(self, method: str, key: str) -> str: ...
     def process(self, key: str, process: str) -> SavedAs: ...
@@ -67,6 +79,7 @@ class Oss2:
     """oss2, which signs with V1 or V4."""
 
     keeps_dot_segments = True  # it writes every slash of a key as %2F
+    reads_control_characters = True
 
     def __init__(self, bucket: Any) -> None:
         self._bucket = bucket
@@ -91,6 +104,10 @@ class Oss2:
         with refusals():
             found = self._bucket.head_object(key)
         return found.content_length, found.etag
+
+    def delete(self, key: str) -> None:
+        with refusals():
+            self._bucket.delete_object(key)
 
     def list(self, prefix: str, delimiter: str, page: int) -> Pages:
         keys: list[str] = []
@@ -117,6 +134,7 @@ class V2:
     """alibabacloud_oss_v2, which signs with V4. `call` runs an operation of its client, blocking or not."""
 
     keeps_dot_segments = False  # its HTTP clients resolve them, as browsers do
+    reads_control_characters = True
 
     def __init__(self, call: Callable[[str, Any], Any], client: v2.Client) -> None:
         self._call = call
@@ -138,6 +156,9 @@ class V2:
     def head(self, key: str) -> tuple[int, str]:
         found = self._call("head_object", v2.HeadObjectRequest(BUCKET, key))
         return found.content_length, found.etag.strip('"')
+
+    def delete(self, key: str) -> None:
+        self._call("delete_object", v2.DeleteObjectRequest(BUCKET, key))
 
     def list(self, prefix: str, delimiter: str, page: int) -> Pages:
         keys: list[str] = []
@@ -164,9 +185,60 @@ class V2:
         return SavedAs(result.bucket, result.key, result.file_size, result.process_status)
 
 
+class AliOss:
+    """ali-oss on node, which signs with V1 or V4. `call` has node/witness.js do something with its client."""
+
+    keeps_dot_segments = False  # its HTTP client resolves them
+    reads_control_characters = False  # it never asks for encoding-type=url, and its XML parser knows no &#x7;
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def put(self, key: str, body: bytes) -> None:
+        self._call("put", key, base64.b64encode(body).decode())
+
+    def get(self, key: str) -> bytes:
+        return base64.b64decode(self._call("get", key))
+
+    def get_part(self, key: str, first: int, last: int) -> bytes:
+        return base64.b64decode(self._call("getPart", key, first, last))
+
+    def get_processed(self, key: str, process: str) -> bytes:
+        return base64.b64decode(self._call("getProcessed", key, process))
+
+    def head(self, key: str) -> tuple[int, str]:
+        found = self._call("head", key)
+        return found["size"], found["etag"].strip('"')
+
+    def delete(self, key: str) -> None:
+        self._call("delete", key)
+
+    def list(self, prefix: str, delimiter: str, page: int) -> Pages:
+        keys: list[str] = []
+        prefixes: list[str] = []
+        token, count = "", 0
+        while token or not count:
+            asked = {"prefix": prefix, "delimiter": delimiter, "continuation-token": token}
+            # Of what is empty it signs another form in V4 than the documentation says.
+            found = self._call("list", {"max-keys": page, **{name: value for name, value in asked.items() if value}})
+            keys += found["keys"]
+            prefixes += found["prefixes"]
+            token, count = found["next"], count + 1
+        return Pages(keys, prefixes, count)
+
+    def presign(self, method: str, key: str) -> str:
+        return str(self._call("presign", method, key))
+
+    def process(self, key: str, process: str) -> SavedAs:
+        target = parse(process)[-1]  # it writes `sys/saveas` by itself
+        assert isinstance(target, SaveAs)
+        found = self._call("saveas", key, target.key, process.rpartition("|")[0], target.bucket)
+        return SavedAs(found["bucket"], found["object"], found["fileSize"], found["status"])
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Both SDKs' errors as one."""
+    """The Python SDKs' errors as one."""
     try:
         yield
     except oss2.exceptions.ServerError as error:
@@ -228,9 +300,48 @@ def v2_async_witness(url: str, keys: Credentials) -> Iterator[Witness]:
     yield V2(lambda operation, request: asyncio.run(run(operation, request)), v2.Client(_config(url, keys)))
 
 
-WITNESSES = {
+@contextmanager
+def ali_oss_witness(url: str, keys: Credentials, *, v4: bool) -> Iterator[Witness]:
+    """ali-oss in a process of node; the test is skipped where there is none."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("ali-oss: there is no node on this machine")
+    if not (NODE_MODULES / "ali-oss").is_dir():
+        pytest.skip("ali-oss is not installed: `make test` does it where npm reaches its registry")
+    options = {
+        "accessKeyId": keys.access_key_id,
+        "accessKeySecret": keys.access_key_secret,
+        **({"stsToken": keys.security_token} if keys.security_token else {}),
+        "bucket": BUCKET,
+        "endpoint": url,
+        "region": f"oss-{REGION}",
+        "authorizationV4": v4,
+    }
+    pipe, environ = subprocess.PIPE, {**os.environ, "NODE_PATH": str(NODE_MODULES)}
+    with subprocess.Popen([node, DRIVER], stdin=pipe, stdout=pipe, env=environ, text=True, encoding="utf-8") as child:
+
+        def tell(given: dict[str, Any]) -> None:
+            assert child.stdin is not None
+            child.stdin.write(json.dumps(given) + "\n")
+            child.stdin.flush()
+
+        def call(name: str, *args: Any) -> Any:
+            tell({"call": name, "args": args})
+            assert child.stdout is not None
+            answer = json.loads(child.stdout.readline())
+            if "refused" in answer:
+                raise Refused(**answer["refused"])
+            return answer["found"]
+
+        tell(options)
+        yield AliOss(call)
+
+
+WITNESSES: dict[str, Callable[[str, Credentials], AbstractContextManager[Witness]]] = {
     "oss2 V1": lambda url, keys: oss2_witness(url, keys, oss2.ProviderAuth),
     "oss2 V4": lambda url, keys: oss2_witness(url, keys, oss2.ProviderAuthV4),
     "v2 sync": v2_witness,
     "v2 async": v2_async_witness,
+    "ali-oss V1": lambda url, keys: ali_oss_witness(url, keys, v4=False),
+    "ali-oss V4": lambda url, keys: ali_oss_witness(url, keys, v4=True),
 }

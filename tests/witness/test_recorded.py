@@ -85,11 +85,28 @@ async def test_geometry_and_format_are_as_recorded(
         assert (image.format, image.size) == (format_name, size)
 
 
-@pytest.mark.parametrize(("process", "recorded"), [("image/rotate,90", 20998), ("image/format,png", 160_733)])
-async def test_sizes_are_near_those_recorded(service: Service, process: str, recorded: int) -> None:
-    # Encoders differ by some bytes; the tables of the source, its subsampling and the filters of PNG do not.
+@pytest.mark.parametrize(
+    ("process", "recorded"), [("image/resize,m_fixed,w_100,h_100", 3267), ("image/rotate,90", 20998)]
+)
+async def test_files_have_the_recorded_number_of_bytes(service: Service, process: str, recorded: int) -> None:
+    # The tables of the source, its subsampling, optimised ones of Huffman's, and how a picture is made smaller.
+    assert len((await service.get(process)).body) == recorded
+
+
+@pytest.mark.parametrize(
+    ("process", "recorded", "missed"),
+    [
+        ("image/crop,w_100,h_100,x_100,y_100,r_1", 1969, 0.015),
+        ("image/sharpen,100", 23015, 0.007),
+        ("image/format,png", 160_733, 0.022),
+    ],
+)
+async def test_files_are_near_in_size_to_those_recorded(
+    service: Service, process: str, recorded: int, missed: float
+) -> None:
+    # As docs/local-oss.md says, and no nearer, so that what is gained is told there.
     answer = await service.get(process)
-    assert abs(len(answer.body) - recorded) < recorded * 0.03
+    assert missed * 0.8 < abs(len(answer.body) / recorded - 1) < missed
 
 
 async def test_the_info_of_the_picture_is_as_recorded(service: Service) -> None:
@@ -104,9 +121,8 @@ async def test_the_info_of_what_was_saved_is_as_recorded(service: Service) -> No
     answer = await service.send(process_object(ObjectRef("photos", "example.jpg"), process))
     saved = judge_saved(answer, "photos", target)
     assert isinstance(saved, Saved)
-    assert saved.size is not None
-    assert abs(saved.size - 3267) < 150
-    assert f'"fileSize": {saved.size},' in answer.body.decode()
+    assert saved.size == 3267
+    assert '"fileSize": 3267,' in answer.body.decode()
     assert '"status": "OK"' in answer.body.decode()
     info = await service.get("image/info", "small.jpg")
     assert info.body.decode() == INFO.format(size=saved.size, height=100, width=100)

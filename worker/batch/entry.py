@@ -6,8 +6,11 @@ from typing import Literal
 
 from worker.batch.document import Place
 from worker.batch.findings import shown
+from worker.oss.names import ObjectRef
 
 Empty = Literal["fail", "ok"]
+TableForm = Literal["csv", "jsonl", "parquet"]
+_OSS = "oss://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,10 @@ class ObjectsSource:
 
 @dataclass(frozen=True, slots=True)
 class ListSource:
-    """A text file with one key a line. `path` is from where the program was started, or `-`: standard input."""
+    """A text file with one key a line.
+
+    `path` is from where the program was started, an object (`oss://bucket/key`), or `-`: standard input.
+    """
 
     place: Place
     bucket: str
@@ -67,9 +73,11 @@ class ListSource:
 
 
 @dataclass(frozen=True, slots=True)
-class CsvSource:
-    """A table with a key in each row. `header`: its first line names the columns; `columns` is None until it was read.
+class TableSource:
+    """A table with a key in each row, as CSV, as JSON objects one a line, or as Parquet.
 
+    `columns` is None until they are known: from the header of CSV (`header`: its first line is one), or from the schema
+    of Parquet. JSON lines say theirs row by row: they stay unknown unless the manifest names those that are to be read.
     `bucket` is empty where the manifest names none: then a column `bucket` has to. Columns other than `key`, `bucket`,
     `etag` and `size` are row columns.
     """
@@ -77,6 +85,7 @@ class CsvSource:
     place: Place
     bucket: str
     path: str
+    form: TableForm
     columns: tuple[str, ...] | None = None
     header: bool = True
     empty: Empty = "fail"
@@ -88,10 +97,38 @@ class CsvSource:
         return self.columns is None or "bucket" in self.columns
 
 
+@dataclass(frozen=True, slots=True)
+class InventorySource:
+    """The objects of a bucket as an inventory of it lists them; `path` is that of its manifest.json."""
+
+    place: Place
+    bucket: str
+    path: str
+    filters: Filters = field(default_factory=Filters)
+    empty: Empty = "fail"
+    etag_ignore: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """An inventory may hold any key of its bucket."""
+        return ""
+
+
 STANDARD_INPUT = "-"
 OBJECT_COLUMNS = frozenset({"key", "bucket", "etag", "size"})
 
-Source = PrefixSource | ObjectsSource | ListSource | CsvSource
+# A bucket seen as a whole: judged object by object, and filtered.
+BucketSource = PrefixSource | InventorySource
+# What is read from a file: local, an object (`oss://bucket/key`), or standard input.
+FileSource = ListSource | TableSource | InventorySource
+Source = PrefixSource | ObjectsSource | FileSource
+
+
+def object_of(path: str) -> ObjectRef | None:
+    """The object that the path of a file names; None for a local file."""
+    if not path.startswith(_OSS):
+        return None
+    return ObjectRef(*path.removeprefix(_OSS).partition("/")[::2])
 
 
 def columns_problem(columns: tuple[str, ...]) -> tuple[str, str] | None:

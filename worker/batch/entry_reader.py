@@ -12,18 +12,21 @@ from pydantic import ConfigDict
 from worker.batch.document import Path, Place
 from worker.batch.entry import (
     STANDARD_INPUT,
-    CsvSource,
     Empty,
     Filters,
+    InventorySource,
     ListSource,
     ObjectsSource,
     PrefixSource,
     Source,
+    TableForm,
+    TableSource,
     columns_problem,
+    object_of,
 )
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, nearest, shown
 from worker.batch.quantity import moment, size
-from worker.oss.names import MAX_KEY_BYTES, key_problem
+from worker.oss.names import MAX_KEY_BYTES, bucket_problem, key_problem
 
 _STRICT = ConfigDict(extra="forbid")
 _Bucket = Annotated[Annotated[str, checked(check_bucket)] | None, GIVEN]
@@ -49,11 +52,17 @@ def _check_key(key: str) -> None:
 
 
 def _check_path(path: str) -> None:
-    local = "name a plain text file, or - for standard input"
     if not path:
-        raise MendableError("no file is named", local)
-    if path.startswith("oss://") or path.endswith((".gz", ".zst")):
-        raise MendableError(f"{shown(path)}: not supported in this version", local)
+        raise MendableError("no file is named", "name a file, oss://BUCKET/KEY, or - for standard input")
+    source = object_of(path)
+    if source and (reason := bucket_problem(source.bucket) or key_problem(source.key)):
+        raise MendableError(f"{shown(path)} names no object: {reason}", "write oss://BUCKET/KEY")
+
+
+def _check_parquet(path: str) -> None:
+    if path == STANDARD_INPUT:
+        raise MendableError("Parquet is read from its end, which standard input does not have", "name a file")
+    _check_path(path)
 
 
 # Whether a text is a moment does not depend on when it is now.
@@ -61,12 +70,13 @@ _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 _Moment = Annotated[Annotated[str, checked(partial(moment, now=_ANY_MOMENT))] | None, GIVEN]
 _Size = Annotated[Annotated[str, checked(size)] | None, GIVEN]
 _Patterns = tuple[Annotated[str, checked(_check_pattern)], ...]
+_File = Annotated[str, checked(_check_path)]
+_Columns = Annotated[tuple[str, ...] | None, GIVEN]
 
 
-@dataclass(frozen=True, slots=True)
-class _Prefix:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filtered:
     __pydantic_config__: ClassVar = _STRICT
-    prefix: Annotated[str, checked(_check_prefix)]
     bucket: _Bucket = None
     include: _Patterns = ()
     exclude: _Patterns = ()
@@ -79,6 +89,16 @@ class _Prefix:
     etag: _Etag = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prefix(_Filtered):
+    prefix: Annotated[str, checked(_check_prefix)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inventory(_Filtered):
+    inventory: _File
+
+
 @dataclass(frozen=True, slots=True)
 class _Objects:
     __pydantic_config__: ClassVar = _STRICT
@@ -87,32 +107,47 @@ class _Objects:
     etag: _Etag = None
 
 
-@dataclass(frozen=True, slots=True)
-class _List:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
     __pydantic_config__: ClassVar = _STRICT
-    list: Annotated[str, checked(_check_path)]
     bucket: _Bucket = None
     empty: _Empty = None
     etag: _Etag = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Csv:
-    __pydantic_config__: ClassVar = _STRICT
-    csv: Annotated[str, checked(_check_path)]
-    columns: Annotated[tuple[str, ...] | None, GIVEN] = None
-    bucket: _Bucket = None
-    empty: _Empty = None
-    etag: _Etag = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _List(_Named):
+    list: _File
 
 
-_SHAPES: Mapping[str, type[_Prefix | _Objects | _List | _Csv]] = {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Csv(_Named):
+    csv: _File
+    columns: _Columns = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Jsonl(_Named):
+    jsonl: _File
+    columns: _Columns = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parquet(_Named):
+    parquet: Annotated[str, checked(_check_parquet)]
+
+
+_Table = _Csv | _Jsonl | _Parquet
+_Shape = _Prefix | _Objects | _List | _Table | _Inventory
+_SHAPES: Mapping[str, type[_Shape]] = {
     "prefix": _Prefix,
     "objects": _Objects,
     "list": _List,
     "csv": _Csv,
+    "jsonl": _Jsonl,
+    "parquet": _Parquet,
+    "inventory": _Inventory,
 }
-_LATER = ("jsonl", "parquet", "inventory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,27 +171,48 @@ class EntryReader:
         bucket = self._bucket(path, shape)
         place = self.findings.document.place(path)
         ignore = shape.etag == "ignore"
-        if isinstance(shape, _Csv):
-            return self._table(path, shape, bucket)
-        if isinstance(shape, _List):
-            return ListSource(place, bucket, self._path(shape.list), shape.empty or "fail", ignore)
-        if isinstance(shape, _Objects):
-            places = self._keys((*path, "objects"), shape.objects)
-            return ObjectsSource(place, bucket, shape.objects, places, etag_ignore=ignore)
-        filters = self._filters(path, shape)
-        empty = shape.empty or ("ok" if filters.by_time else "fail")
-        return PrefixSource(place, bucket, shape.prefix, filters, empty, ignore)
+        match shape:
+            case _Objects():
+                places = self._keys((*path, "objects"), shape.objects)
+                return ObjectsSource(place, bucket, shape.objects, places, etag_ignore=ignore)
+            case _List():
+                return ListSource(place, bucket, self._path(shape.list), shape.empty or "fail", ignore)
+            case _Prefix() | _Inventory():
+                filters = self._filters(path, shape)
+                empty = shape.empty or ("ok" if filters.by_time else "fail")
+                if isinstance(shape, _Inventory):
+                    return InventorySource(place, bucket, self._path(shape.inventory), filters, empty, ignore)
+                return PrefixSource(place, bucket, shape.prefix, filters, empty, ignore)
+            case _:
+                return self._table(path, shape, bucket)
 
-    def _table(self, path: Path, shape: _Csv, bucket: str) -> CsvSource:
-        columns, empty = shape.columns, shape.empty or "fail"
+    def _table(self, path: Path, shape: _Table, bucket: str) -> TableSource:
+        columns = None if isinstance(shape, _Parquet) else shape.columns
         if columns is not None and (problem := columns_problem(columns)):
             self.findings.add((*path, "columns"), *problem)
-        place = self.findings.document.place(path)
-        return CsvSource(place, bucket, self._path(shape.csv), columns, columns is None, empty, shape.etag == "ignore")
+        form: TableForm
+        match shape:
+            case _Csv():
+                form, file, header = "csv", shape.csv, columns is None
+            case _Jsonl():
+                form, file, header = "jsonl", shape.jsonl, False
+            case _Parquet():
+                form, file, header = "parquet", shape.parquet, False
+        place, empty = self.findings.document.place(path), shape.empty or "fail"
+        return TableSource(
+            place,
+            bucket,
+            self._path(file),
+            form,
+            columns,
+            header=header,
+            empty=empty,
+            etag_ignore=shape.etag == "ignore",
+        )
 
     def _kind(self, path: Path) -> str | None:
         names = self.findings.keys(path)
-        kinds = [name for name in names if name in _SHAPES or name in _LATER]
+        kinds = [name for name in names if name in _SHAPES]
         if len(kinds) > 1:
             reason = f"an entry is of one kind, this one is of {' and '.join(map(repr, kinds))}"
             self.findings.add(path, reason, "make an entry of each")
@@ -165,17 +221,16 @@ class EntryReader:
         elif not kinds:
             unknown = next((name for name in names if nearest(name, _SHAPES).startswith("did")), "")
             self.findings.add(path, "this entry names no source", nearest(unknown, _SHAPES))
-        elif kinds[0] in _LATER:
-            reason = f"{kinds[0]!r} is not supported in this version"
-            self.findings.add((*path, kinds[0]), reason, f"use {', '.join(_SHAPES)}", key=True)
         else:
             return kinds[0]
         return None
 
-    def _bucket(self, path: Path, shape: _Prefix | _Objects | _List | _Csv) -> str:
+    def _bucket(self, path: Path, shape: _Shape) -> str:
         if shape.bucket is not None:
             return shape.bucket
-        in_table = isinstance(shape, _Csv) and (shape.columns is None or "bucket" in shape.columns)
+        # The columns of Parquet, or of a header, are known later.
+        columns = shape.columns if isinstance(shape, _Csv | _Jsonl) else None
+        in_table = isinstance(shape, _Table) and (columns is None or "bucket" in columns)
         if not self.default_bucket and not in_table:
             self.findings.add(path, "this entry has no bucket", "add `bucket: ...` to it, or to the manifest")
         return self.default_bucket
@@ -186,7 +241,7 @@ class EntryReader:
         document = self.findings.document
         return tuple(Place(document.file, *document.mark((*path, index))) for index in range(len(keys)))
 
-    def _filters(self, path: Path, shape: _Prefix) -> Filters:
+    def _filters(self, path: Path, shape: _Prefix | _Inventory) -> Filters:
         after = shape.modified_after and moment(shape.modified_after, self.now)
         before = shape.modified_before and moment(shape.modified_before, self.now)
         if after and before and after >= before:
@@ -200,4 +255,4 @@ class EntryReader:
 
     def _path(self, file: str) -> str:
         base = posixpath.dirname(self.findings.document.file)
-        return file if file == STANDARD_INPUT else posixpath.join(base, file)
+        return file if file == STANDARD_INPUT or object_of(file) else posixpath.join(base, file)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.batch.entry import CsvSource, Source
+from worker.batch.entry import Source, TableSource
 from worker.batch.pipeline import Pipeline
 
 Existing = Literal["replace", "skip", "fail"]
@@ -30,6 +30,6 @@ class Manifest:
     @property
     def source_buckets(self) -> frozenset[str] | None:
         """The buckets that sources come from; None while a table may name others."""
-        if any(isinstance(entry, CsvSource) and entry.may_name_buckets for entry in self.sources):
+        if any(isinstance(entry, TableSource) and entry.may_name_buckets for entry in self.sources):
             return None
         return frozenset(entry.bucket for entry in self.sources)

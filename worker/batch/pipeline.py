@@ -11,9 +11,16 @@ from worker.batch import recipe
 from worker.batch.document import Path, Place
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, shown
 from worker.batch.selection import SourceObject
-from worker.batch.template import FORMAT_FIELDS, BadValue, Fields, ProcessTemplate, Template, TemplateError
+from worker.batch.template import (
+    FORMAT_FIELDS,
+    BadValue,
+    Fields,
+    ProcessPart,
+    ProcessTemplate,
+    Template,
+    TemplateError,
+)
 from worker.oss.names import ObjectRef
-from worker.oss.process import Action
 
 _NAME = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _RECIPES = ("process", "style", "actions")
@@ -68,7 +75,7 @@ class Pipeline:
             try:
                 recipe.recheck(process)
             except MendableError as error:
-                raise BadValue(error.reason) from None
+                raise BadValue(f"{error.reason}: {error.mend}") from None
         return process, ObjectRef(self.target_bucket or source.bucket, self.target_key.render(fields))
 
 
@@ -180,7 +187,7 @@ class PipelineReader:
         sound = [action for action in actions if action]
         return recipe.from_actions(sound) if sound and len(sound) == len(items) else None
 
-    def _action(self, path: Path, item: Any) -> Action | None:
+    def _action(self, path: Path, item: Any) -> tuple[ProcessPart, ...] | None:
         if not isinstance(item, dict) or len(item) != 1:
             self.findings.add(path, "an action is one name and its values", "write `- resize: {w: 100, h: 100}`")
             return None

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from worker.batch.collision import DIRECTORY, KEY, Tokens, disjoint, fold, literal_prefix, tells_apart
-from worker.batch.entry import OBJECT_COLUMNS, CsvSource, ObjectsSource, PrefixSource, Source, columns_problem
+from worker.batch.entry import (
+    OBJECT_COLUMNS,
+    BucketSource,
+    FileSource,
+    InventorySource,
+    ObjectsSource,
+    PrefixSource,
+    Source,
+    TableSource,
+    columns_problem,
+    object_of,
+)
 from worker.batch.findings import nearest
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.pipeline import Pipeline
@@ -50,6 +61,11 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
     if buckets is None or len(buckets) > 1:
         reason = "with `addressing: cname` all sources come from one bucket, that of the domain"
         found.append(Problem(reason, "use the bucket's own endpoint, or one manifest for each bucket", manifest.file))
+    for entry in manifest.sources:
+        file = object_of(entry.path) if isinstance(entry, FileSource) else None
+        if file and buckets is not None and buckets != {file.bucket}:
+            reason = f"with `addressing: cname` nothing is read from another bucket, as {file} would be"
+            found.append(entry.place.problem(reason, "use the bucket's own endpoint, or a local file"))
     if manifest.existing != "replace":
         reason = f"with `addressing: cname` targets cannot be looked up, as `existing: {manifest.existing}` needs"
         found.append(Problem(reason, "use the bucket's own endpoint, or `existing: replace`", manifest.file))
@@ -89,7 +105,7 @@ def problems(manifest: Manifest) -> list[Problem]:
     """What is certain to go wrong, whatever the sources are."""
     found = [problem for pipeline in manifest.pipelines for problem in _target_problems(manifest, pipeline)]
     for index, entry in enumerate(manifest.sources):
-        columns = entry.columns if isinstance(entry, CsvSource) else ()
+        columns = entry.columns if isinstance(entry, TableSource) else ()
         if columns is not None:
             found += column_problems(manifest, index, columns)
     for one, other in combinations(manifest.pipelines, 2):
@@ -103,7 +119,7 @@ def column_problems(manifest: Manifest, index: int, columns: tuple[str, ...]) ->
     """What is wrong with the columns of source entry `index`: none for an entry that is no table."""
     entry = manifest.sources[index]
     found = []
-    if isinstance(entry, CsvSource):
+    if isinstance(entry, TableSource):
         if problem := columns_problem(columns):
             found.append(entry.place.problem(f"{entry.path}: {problem[0]}", problem[1]))
         if not entry.bucket and "bucket" not in columns:
@@ -115,7 +131,7 @@ def column_problems(manifest: Manifest, index: int, columns: tuple[str, ...]) ->
                 reason, mend = f"{column!r} is no row column", "write {key} or {bucket} for the source's own"
             elif column in columns:
                 continue
-            elif isinstance(entry, CsvSource):
+            elif isinstance(entry, TableSource):
                 reason, mend = f"{entry.path} has no column {column!r}", nearest(column, columns)
             else:
                 reason, mend = f"the entry in line {entry.place.line} has no columns", "use {row...} with tables only"
@@ -129,14 +145,15 @@ def _target_problems(manifest: Manifest, pipeline: Pipeline) -> Iterator[Problem
         reason = "the target is its own source: a second run would process the result again"
         yield pipeline.key_place.problem(reason, 'write elsewhere, as to "out/{key}" or another bucket')
         return
-    below = (entry for entry in manifest.sources if isinstance(entry, PrefixSource) and written in {None, entry.bucket})
+    below = (entry for entry in manifest.sources if isinstance(entry, BucketSource) and written in {None, entry.bucket})
     entry = next((entry for entry in below if _always_below(tokens, entry.prefix)), None)
     if entry is None:
         return
     if TARGET_IN_SOURCE not in manifest.allow:
-        reason = (
-            f"targets lie below the prefix {entry.prefix!r} of line {entry.place.line}: later runs would process them"
+        listed = (
+            f"below the prefix {entry.prefix!r} of" if isinstance(entry, PrefixSource) else "in the bucket listed by"
         )
+        reason = f"targets lie {listed} line {entry.place.line}: later runs would process them"
         yield pipeline.key_place.problem(reason, "write elsewhere, or set `allow: [target-in-source]`")
     elif not literal_prefix(tokens):
         reason = "with target-in-source, a target key begins with a literal, so that targets are told from sources"
@@ -154,10 +171,10 @@ def _beside(entry: Source, bucket: str | None, prefix: str, *, allowed: bool) ->
     """Whether no target in this bucket, with this literal prefix, can be a source of the entry."""
     if prefix and allowed:
         return True  # what lies below the prefix is not selected
-    if bucket not in {None, entry.bucket} and not (isinstance(entry, CsvSource) and entry.may_name_buckets):
+    if bucket not in {None, entry.bucket} and not (isinstance(entry, TableSource) and entry.may_name_buckets):
         return True
     match entry:
-        case PrefixSource():
+        case PrefixSource() | InventorySource():
             return not (prefix.startswith(entry.prefix) or entry.prefix.startswith(prefix))
         case ObjectsSource():
             return not any(key.startswith(prefix) for key in entry.keys)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from worker.batch.entry import ObjectsSource, PrefixSource, Source
+from worker.batch.entry import FileSource, InventorySource, ObjectsSource, PrefixSource, Source, object_of
 from worker.batch.manifest import Manifest
 from worker.batch.pipeline import AUTO_REVISION, Pipeline
 from worker.batch.proof import literal_target_prefix
@@ -40,6 +40,7 @@ def ram_policy(
     statements = [
         _allow(("oss:GetObject", "oss:PostProcessTask"), sources),
         _allow(("oss:GetObject",), [image for image in images if not _is_covered(image, sources)]),
+        _allow(("oss:GetObject",), _least(_file_resources(manifest))),
         _allow(("oss:PutObject",), targets),
         _allow(("oss:GetObject",), [] if manifest.existing == "replace" else targets),
         _allow(("oss:ListObjects",), {entry.bucket for entry in manifest.sources if isinstance(entry, PrefixSource)}),
@@ -65,6 +66,17 @@ def _source_resources(entry: Source, buckets: Iterable[str]) -> Iterator[str]:
             yield f"{entry.bucket}/{_common(entry.keys)}*"
         case _:
             yield from (f"{bucket}/*" for bucket in buckets)
+
+
+def _file_resources(manifest: Manifest) -> Iterator[str]:
+    """The files of entries that are objects; of an inventory all that lies beside its dated folders."""
+    for entry in manifest.sources:
+        file = object_of(entry.path) if isinstance(entry, FileSource) else None
+        if file is not None and isinstance(entry, InventorySource):
+            folder = file.key.rpartition("/")[0].rpartition("/")[0]
+            yield f"{file.bucket}/{folder}/*" if folder else f"{file.bucket}/*"
+        elif file is not None:
+            yield f"{file.bucket}/{file.key}"
 
 
 def _image_resources(manifest: Manifest, buckets: Iterable[str]) -> Iterator[str]:

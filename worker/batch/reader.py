@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from worker.batch import document, proof
-from worker.batch.entry import STANDARD_INPUT, CsvSource, ListSource, Source
+from worker.batch.entry import STANDARD_INPUT, FileSource, Source, TableSource
 from worker.batch.entry_reader import EntryReader
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, in_order, shown
 from worker.batch.manifest import Existing, Manifest
@@ -72,7 +72,7 @@ def parse_manifest(text: str, file: str, now: datetime) -> Manifest:
 
 
 def with_columns(manifest: Manifest, index: int, columns: Sequence[str]) -> Manifest:
-    """The manifest with the columns of the table of source entry `index`, as its header names them.
+    """The manifest with the columns of the table of source entry `index`, as the file itself names them.
 
     Raises:
         UsageError: They cannot be columns, or one is missing that a pipeline or the entry needs.
@@ -80,7 +80,7 @@ def with_columns(manifest: Manifest, index: int, columns: Sequence[str]) -> Mani
     if problems := proof.column_problems(manifest, index, tuple(columns)):
         raise UsageError(in_order(problems))
     entry = manifest.sources[index]
-    assert isinstance(entry, CsvSource)
+    assert isinstance(entry, TableSource)
     sources = list(manifest.sources)
     sources[index] = replace(entry, columns=tuple(columns))
     return replace(manifest, sources=tuple(sources))
@@ -97,7 +97,7 @@ def _check_names(findings: Findings, pipelines: Sequence[Pipeline]) -> None:
 
 
 def _check_standard_input(findings: Findings, sources: Sequence[Source]) -> None:
-    readers = [entry for entry in sources if isinstance(entry, ListSource | CsvSource) and entry.path == STANDARD_INPUT]
+    readers = [entry for entry in sources if isinstance(entry, FileSource) and entry.path == STANDARD_INPUT]
     for entry in readers[1:]:
         reason = "standard input is read once, and another entry does"
         findings.problems.append(

@@ -1,12 +1,13 @@
 """Recipes: the processes of pipelines, checked before anything is sent."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from worker.batch.findings import MendableError, nearest, shown
-from worker.batch.template import ProcessTemplate, TemplateError
-from worker.oss.actions import ACTIONS, ActionError, build, check, output_format, watermark_image
-from worker.oss.process import Action, Image, Style, parse, parse_action
+from worker.batch.template import Encoded, Field, ProcessPart, ProcessTemplate, TemplateError, parse_value
+from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, output_format, watermark_image
+from worker.oss.process import Action, Image, Style, check_pipes, parse, parse_action
 from worker.oss.refusal import RefusedError
 
 _IMAGE = "image/"
@@ -44,28 +45,43 @@ def from_style(name: str) -> ProcessTemplate:
     return ProcessTemplate.literal(str(Style(name)))
 
 
-def from_action(name: str, parameters: dict[str, str] | str) -> Action:
-    """An action in clear values, encoded.
+def from_action(name: str, parameters: dict[str, str] | str) -> tuple[ProcessPart, ...]:
+    """An action in clear values, encoded: its part of a process. Values with fields are judged with each source's.
 
     Raises:
-        MendableError: The action or a parameter does not exist, a value is out of range, or holds a field.
+        MendableError: The action, a parameter or a field does not exist, or a value is out of range.
     """
-    clear = (
-        {key: _clear(value) for key, value in parameters.items()}
-        if isinstance(parameters, dict)
-        else _clear(parameters)
-    )
+    given = parameters if isinstance(parameters, dict) else {BARE: parameters}
     try:
-        action = build(name, clear)
+        values = {key: parse_value(value) for key, value in given.items()}
+    except TemplateError as error:
+        raise MendableError(error.reason, error.mend) from None
+    later = {key for key, parts in values.items() if any(isinstance(part, Field) for part in parts)}
+    clear = {key: "" if key in later else "".join(map(str, parts)) for key, parts in values.items()}
+    try:
+        action = build(name, clear, later)
     except ActionError as error:
         raise MendableError(error.reason, error.mend) from None
-    _check_picture(action.name)
-    return action
+    _check_picture(name)
+    if later and name == "format":
+        raise MendableError("format: a field", "write the format: one recipe puts out one format")
+    parts: list[ProcessPart] = [name]
+    for key, value in action.parameters:
+        parts.append(f",{key}_" if key else ",")
+        if key not in later:
+            parts.append(value)
+        elif ACTIONS[name].parameters[key].is_encoded:
+            parts.append(Encoded(values[key]))
+        else:
+            parts += values[key]
+    return tuple(parts)
 
 
-def from_actions(actions: list[Action]) -> ProcessTemplate:
+def from_actions(actions: Sequence[tuple[ProcessPart, ...]]) -> ProcessTemplate:
     """A process of structured actions."""
-    return ProcessTemplate.literal(str(Image(tuple(actions))))
+    return ProcessTemplate.joined(
+        (_IMAGE.removesuffix("/"), *chain.from_iterable(("/", *action) for action in actions))
+    )
 
 
 def recheck(process: str) -> None:
@@ -109,12 +125,17 @@ def watermark_images(template: ProcessTemplate) -> frozenset[str | None]:
 
 def is_style(template: ProcessTemplate) -> bool:
     """Whether the process is one style and nothing else."""
-    return isinstance(parse(template.with_fields_as(_FIELD))[0], Style) and "|" not in template.text
+    return isinstance(parse(template.with_fields_as(_FIELD))[0], Style) and "|" not in template.with_fields_as(_FIELD)
 
 
 def _check(process: str, *, exact: bool) -> None:
+    parts = process.split("|")
+    try:
+        check_pipes(parts)
+    except RefusedError as error:
+        raise MendableError(_said(error), "write actions one after the other in one image/...") from None
     offset = 0
-    for part in process.split("|"):
+    for part in parts:
         try:
             _check_processor(part)
         except MendableError as error:
@@ -189,13 +210,3 @@ def _said(error: RefusedError) -> str:
     refusal = error.refusal
     message = refusal.message.replace(repr(_FIELD)[1:-1], "{...}")
     return f"the service would refuse this: {message}" + (f" ({refusal.ec})" if refusal.ec else "")
-
-
-def _clear(value: str) -> str:
-    """A value of a structured action, where `{{` and `}}` are braces; single ones are kept for fields."""
-    if "{" in value.replace("{{", "") or "}" in value.replace("}}", ""):
-        raise MendableError(
-            f"{shown(value)}: fields in structured actions are not supported in this version",
-            "write {{ and }} for braces",
-        )
-    return value.replace("{{", "{").replace("}}", "}")

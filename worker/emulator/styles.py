@@ -6,17 +6,16 @@ from worker.emulator import refusals
 from worker.emulator.images import check
 from worker.emulator.layout import is_style_name
 from worker.emulator.store import Store
-from worker.oss.process import Action, Image, Processor, SaveAs, Style, parse
+from worker.oss.process import Action, Image, Processor, SaveAs, Style, check_pipes, parse
 from worker.oss.refusal import RefusedError
 
-MAX_PIPES = 5
 MAX_STYLES = 50  # of a bucket: OSS, "Image styles"
 _FORBIDDEN = frozenset(";()'*? \t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to do with a picture, and where to save the result (None: send it back)."""
+    """What to do with a picture, every action complete, and where to save the result (None: send it back)."""
 
     actions: tuple[Action, ...]
     saveas: SaveAs | None
@@ -32,43 +31,43 @@ def recipe_of(process: str, store: Store, bucket: str) -> Recipe:
     saveas = processors[-1] if isinstance(processors[-1], SaveAs) else None
     if saveas is not None:
         processors = processors[:-1]
-    if len(processors) - 1 > MAX_PIPES:
-        raise refusals.too_many_pipes(MAX_PIPES)
-    actions = tuple(action for processor in processors for action in _actions(processor, store, bucket))
+    check_pipes(processors)
+    images = [image for processor in processors for image in _images(processor, store, bucket)]
+    check_pipes(images)  # what styles chain counts as if it were written out (a guess)
+    actions = tuple(action for image in images for action in image.actions)
     if not actions:
         raise refusals.invalid_argument("x-oss-process", process, "The image process has no action.", "0040-00000212")
-    check(actions)
-    return Recipe(actions, saveas)
+    return Recipe(check(actions), saveas)
 
 
-def _actions(processor: Processor, store: Store, bucket: str) -> tuple[Action, ...]:
+def _images(processor: Processor, store: Store, bucket: str) -> tuple[Image, ...]:
     match processor:
-        case Image(actions):
-            return actions
+        case Image():
+            return (processor,)
         case Style(name):
-            return _style_actions(name, store, bucket)
+            return _images_of_style(name, store, bucket)
         case SaveAs():
             raise refusals.invalid_argument("x-oss-process", "sys/saveas", "sys/saveas must be the last processor.")
 
 
-def _style_actions(name: str, store: Store, bucket: str) -> tuple[Action, ...]:
+def _images_of_style(name: str, store: Store, bucket: str) -> tuple[Image, ...]:
     check_style_name(name)
     style = store.style(bucket, name)
     if style is None:
         raise refusals.no_such_style(name)
-    return _image_actions(style.content)
+    return _images_in(style.content)
 
 
-def _image_actions(content: str) -> tuple[Action, ...]:
+def _images_in(content: str) -> tuple[Image, ...]:
     try:
         processors = parse(content)
     except RefusedError:
         processors = ()
     # A style holds pictures' actions only, so it cannot name another style, or itself.
-    images = [processor for processor in processors if isinstance(processor, Image)]
+    images = tuple(processor for processor in processors if isinstance(processor, Image))
     if not images or len(images) != len(processors):
         raise refusals.invalid_style()
-    return tuple(action for image in images for action in image.actions)
+    return images
 
 
 def check_style_name(name: str) -> None:
@@ -85,4 +84,4 @@ def check_style_content(content: str) -> None:
     """
     if any(character in _FORBIDDEN for character in content):
         raise refusals.invalid_style()
-    _image_actions(content)
+    _images_in(content)

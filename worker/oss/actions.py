@@ -1,12 +1,12 @@
 """Actions against the table: the checks of the service, and actions built from clear values."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from worker.oss.action_table import ACTIONS, FONTS, FORMATS, GRAVITIES, WATERMARK_ACTIONS
 from worker.oss.encoding import to_base64
 from worker.oss.parameter import BARE, ActionSpec, Kind, Parameter, decoded, is_integer
-from worker.oss.process import Action, Image, parse
+from worker.oss.process import Action, Image, check_pipes, parse
 from worker.oss.refusal import RefusedError, refuse
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Kind",
     "build",
     "check",
+    "complete",
     "output_format",
     "values",
     "watermark_image",
@@ -43,6 +44,19 @@ def values(action: Action) -> dict[str, str]:
     return dict(action.parameters)
 
 
+def complete(action: Action, specs: Mapping[str, ActionSpec] = ACTIONS) -> Action:
+    """A checked action with everything said: defaults where nothing is given, the new names of what has an old one.
+
+    What has no meaning is left out, and of duplicates the last one stays.
+    """
+    spec = specs[action.name]
+    given = {name: value for name, value in values(action).items() if name in spec.parameters}
+    meant = dict(
+        spec.parameters[name].means[value] for name, value in given.items() if value in spec.parameters[name].means
+    )
+    return Action(action.name, tuple({**spec.defaults, **meant, **given}.items()))
+
+
 def check(action: Action) -> None:
     """Judge an action as the service does.
 
@@ -59,14 +73,16 @@ def check(action: Action) -> None:
 
 
 def watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
-    """The key of a watermark image, and the actions that prepare it, from the value of `image`.
+    """The key of a watermark image, and the complete actions that prepare it, from the value of `image`.
 
     Raises:
         RefusedError: Its own process is wrong, or holds what a watermark image cannot be prepared with.
     """
     key, _, process = (decoded(value) or "").partition("?x-oss-process=")
     actions: list[Action] = []
-    for processor in parse(process) if process else ():
+    processors = parse(process) if process else ()
+    check_pipes(processors)
+    for processor in processors:
         if not isinstance(processor, Image):
             raise refuse(400, "InvalidArgument", "A watermark image can only be prepared by image actions.")
         actions += processor.actions
@@ -76,7 +92,7 @@ def watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
             message = f"The action: {action.name} is not supported for a watermark image."
             raise refuse(400, "InvalidArgument", message, _NESTED_EC.get(action.name, ""))
         _check_against(spec, action)
-    return key, tuple(actions)
+    return key, tuple(complete(action, WATERMARK_ACTIONS) for action in actions)
 
 
 def _check_against(spec: ActionSpec, action: Action) -> None:
@@ -91,8 +107,10 @@ def _check_against(spec: ActionSpec, action: Action) -> None:
             raise _bad_value(action, parameter, value)
 
 
-def build(name: str, parameters: Mapping[str, str] | str) -> Action:
+def build(name: str, parameters: Mapping[str, str] | str, later: Collection[str] = ()) -> Action:
     """An action from the clear values of a manifest; texts, fonts and keys of images are encoded here.
+
+    The values of the parameters `later` hold fields: they are judged once these are filled in, and stay as they are.
 
     Raises:
         ActionError: The action or a parameter does not exist, or a value is out of range.
@@ -106,7 +124,7 @@ def build(name: str, parameters: Mapping[str, str] | str) -> Action:
     missing = spec.required and not any(key in given for key in spec.required)
     if missing:
         raise ActionError(f"{name} needs {' or '.join(spec.required)}", "add the parameter")
-    return Action(name, tuple((key, _encode(spec, key, value)) for key, value in given.items()))
+    return Action(name, tuple((key, _encode(spec, key, value, judge=key not in later)) for key, value in given.items()))
 
 
 def output_format(process: str) -> str | None:
@@ -144,12 +162,14 @@ def _bad_value(action: Action, parameter: Parameter, value: str) -> RefusedError
     return refuse(400, "InvalidArgument", f"The value: {value} of parameter: {name} is invalid.{reason}", parameter.ec)
 
 
-def _encode(spec: ActionSpec, name: str, value: str) -> str:
+def _encode(spec: ActionSpec, name: str, value: str, *, judge: bool) -> str:
     parameter = spec.parameters.get(name)
     if parameter is None:
         if name == BARE:
             raise ActionError(f"{spec.name} takes named parameters", f"write `{spec.name}: {{name: value}}`")
         raise ActionError(f"{spec.name} has no parameter {name!r}", _nearest(name, spec.parameters), name)
+    if not judge:
+        return value
     encoded = to_base64(value) if parameter.is_encoded else value
     if not parameter.accepts(encoded):
         shown = f"{spec.name} {name}".rstrip()

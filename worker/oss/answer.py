@@ -97,6 +97,8 @@ def parse_timestamp(text: str) -> datetime | None:
 def normal_etag(text: str) -> str:
     """An etag without quotes and weakness mark, ASCII letters in upper case; otherwise it is opaque."""
     bare = text.strip().removeprefix("W/").strip('"')
+    if bare.isascii():
+        return bare.upper()
     return "".join(letter.upper() if letter.isascii() else letter for letter in bare)
 
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import assert_never
 
-from worker.oss.encoding import from_base64
+from worker.oss.encoding import from_base64, to_base64
 
 BARE = ""  # the name of a parameter that is written without one, as in rotate,90
 MAX_TEXT = 64  # characters of a text; the documentation gives the number and leaves open of what
@@ -37,6 +38,9 @@ class Evidence(StrEnum):
 class Parameter:
     """A parameter of an action. `low` and `high` are inclusive; `ec` is the detailed code of a bad value.
 
+    `default` is in clear, empty where there is none. `means` has for a value that is an old way of saying something the
+    parameter and value that say it now.
+
     `evidence` is for its effect in the local OSS, `note` says what is not obvious of it.
     """
 
@@ -46,6 +50,7 @@ class Parameter:
     high: int = 0
     choices: tuple[str, ...] = ()
     default: str = ""
+    means: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     ec: str = ""
     evidence: Evidence = Evidence.DOCUMENTED
     note: str = ""
@@ -105,6 +110,15 @@ class ActionSpec:
     picture: bool = True
     evidence: Evidence = Evidence.DOCUMENTED
     note: str = ""
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """What the service takes for the parameters that are not given, as written in a process string."""
+        return {
+            parameter.name: to_base64(parameter.default) if parameter.is_encoded else parameter.default
+            for parameter in self.parameters.values()
+            if parameter.default
+        }
 
     @property
     def is_bare(self) -> bool:

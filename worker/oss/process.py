@@ -1,5 +1,6 @@
 """Process strings: the value of `x-oss-process`, parsed and built; and the `sys/saveas` that names a target."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.oss.encoding import from_base64, to_base64
@@ -7,6 +8,7 @@ from worker.oss.names import ObjectRef
 from worker.oss.refusal import refuse
 
 PARAMETER = "x-oss-process"
+MAX_PIPES = 5  # by default; whether that of sys/saveas counts is not known, so it does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,15 @@ def parse(process: str) -> tuple[Processor, ...]:
         RefusedError: The string is not a process; with the refusal the service would answer.
     """
     return tuple(_parse_processor(part) for part in process.split("|"))
+
+
+def check_pipes(processors: Sequence[object]) -> None:
+    """Refuse a chain of more processors than the service joins by pipes, `sys/saveas` left out.
+
+    Source: OSS, error code 0040-00000211.
+    """
+    if len(processors) - 1 > MAX_PIPES:
+        raise refuse(400, "TooManyPipes", f"Maximal number of pipes supported is {MAX_PIPES}", "0040-00000211")
 
 
 def parse_action(text: str) -> Action:

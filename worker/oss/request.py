@@ -89,3 +89,12 @@ def list_objects(bucket: str, prefix: str, continuation_token: str = "", max_key
     if continuation_token:
         query.append(("continuation-token", continuation_token))
     return Request("GET", bucket, query=tuple(query))
+
+
+def get_range(source: ObjectRef, first: int, last: int, etag: str) -> Request:
+    """Some bytes of an object, from `first` to `last` inclusive, while its content is still that of `etag` (quoted).
+
+    Source: OSS, GetObject. Both ends lie within the object, so that no rule about other ranges applies.
+    """
+    headers = (("if-match", etag), ("range", f"bytes={first}-{last}"))
+    return Request("GET", source.bucket, source.key, headers=headers)

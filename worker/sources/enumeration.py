@@ -6,14 +6,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from worker.batch.digests import DigestSet
-from worker.batch.entry import CsvSource, ListSource, ObjectsSource, PrefixSource, Source
+from worker.batch.entry import InventorySource, ListSource, ObjectsSource, PrefixSource, Source, TableSource
 from worker.batch.manifest import Manifest
 from worker.batch.planner import BadSource, BadTask, PlannedTask, plan_source
 from worker.batch.selection import Extensions, NotSelected, SourceObject, not_selected
 from worker.batch.task import Shard
 from worker.oss.names import ObjectRef
-from worker.sources.listing import Ask, listed_objects
-from worker.sources.paging import paged
+from worker.sources.asking import Ask
+from worker.sources.files import Files
+from worker.sources.inventory import read_inventory, rows_of_inventory
+from worker.sources.jsonl import rows_of_jsonl
+from worker.sources.listing import listed_objects
+from worker.sources.paging import in_thread, paged
+from worker.sources.parquet import rows_of_parquet
 from worker.sources.tables import rows_of_csv, rows_of_list
 
 Planned = PlannedTask | BadTask
@@ -28,10 +33,13 @@ class Enumeration:
     counts tasks that were met again; `empty` are the entries that selected nothing though they should have.
     """
 
-    def __init__(self, manifest: Manifest, shard: Shard, ask: Ask, own_targets: Sequence[ObjectRef]) -> None:
+    def __init__(
+        self, manifest: Manifest, shard: Shard, ask: Ask, files: Files, own_targets: Sequence[ObjectRef]
+    ) -> None:
         self._manifest = manifest
         self._shard = shard
         self._ask = ask
+        self._files = files
         self._own_targets = own_targets
         self.listed = 0
         self.selected = 0
@@ -61,7 +69,7 @@ class Enumeration:
                             self.other_extensions.add(source.key)
                         continue
                     self.selected += 1
-                    yield source, list(plan_source(source, entry, self._manifest, self._shard))
+                    yield source, plan_source(source, entry, self._manifest, self._shard)
             if self.selected == before and entry.empty == "fail":
                 self.empty.append(entry)
 
@@ -87,10 +95,31 @@ class Enumeration:
                 return _listed(self._ask, entry)
             case ObjectsSource():
                 return _named(entry)
-            case ListSource():
-                return paged(rows_of_list(entry))
-            case CsvSource():
-                return paged(rows_of_csv(entry))
+            case InventorySource():
+                return self._inventoried(entry)
+            case ListSource() | TableSource():
+                return self._filed(entry)
+
+    async def _filed(self, entry: ListSource | TableSource) -> AsyncGenerator[SourceObject | BadSource, None]:
+        file = await self._files.file_of(entry)
+        used = frozenset[str]().union(*(pipeline.columns for pipeline in self._manifest.pipelines))
+        rows = rows_of_list(entry, file) if isinstance(entry, ListSource) else _ROWS_OF[entry.form](entry, file, used)
+        async with aclosing(paged(rows)) as found:
+            async for source in found:
+                yield source
+
+    async def _inventoried(self, entry: InventorySource) -> AsyncGenerator[SourceObject | BadSource, None]:
+        file = await self._files.file_of(entry)
+        inventory = await in_thread(lambda: read_inventory(entry, file))
+        for part in inventory.files:
+            rows = await self._files.part_of(entry, inventory, part)
+            async with aclosing(paged(rows_of_inventory(entry, inventory, part, rows))) as found:
+                async for source in found:
+                    yield source
+            self._files.done_with(rows)
+
+
+_ROWS_OF = {"csv": rows_of_csv, "jsonl": rows_of_jsonl, "parquet": rows_of_parquet}
 
 
 async def _listed(ask: Ask, entry: PrefixSource) -> AsyncGenerator[SourceObject, None]:

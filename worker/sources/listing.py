@@ -1,17 +1,13 @@
 """Listing a prefix page by page, one page ahead."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 
 from worker.batch.entry import PrefixSource
-from worker.errors import AccessError, StoppedError, UsageError, WorkerError
 from worker.oss.answer import Answer, ListedObject, Listing, parse_listing
-from worker.oss.codes import CODES, CREDENTIAL_CODES
-from worker.oss.request import Request, list_objects
+from worker.oss.request import list_objects
 from worker.oss.verdict import Failure, judge_reading
-
-# Sends a request on the control lane until its verdict stands.
-Ask = Callable[[Request, Callable[[Answer], Listing | Failure]], Awaitable[Listing | Failure]]
+from worker.sources.asking import Ask, refused
 
 
 async def listed_objects(ask: Ask, entry: PrefixSource) -> AsyncGenerator[ListedObject, None]:
@@ -31,7 +27,8 @@ async def listed_objects(ask: Ask, entry: PrefixSource) -> AsyncGenerator[Listed
         while True:
             listing = await ahead
             if isinstance(listing, Failure):
-                raise _error(entry, listing)
+                what = f"list oss://{entry.bucket}/{entry.prefix}"
+                raise refused(entry.place, what, listing, entry.bucket, "oss:ListObjects on the bucket")
             if listing.next_token:
                 ahead = asyncio.create_task(page(listing.next_token), name=f"list {entry.prefix}")
             for listed in listing.objects:
@@ -46,14 +43,3 @@ async def listed_objects(ask: Ask, entry: PrefixSource) -> AsyncGenerator[Listed
 def judge_listing(answer: Answer) -> Listing | Failure:
     """What an answer to ListObjectsV2 says."""
     return judge_reading(answer, parse_listing)
-
-
-def _error(entry: PrefixSource, refusal: Failure) -> WorkerError:
-    what = f"{entry.place}: cannot list oss://{entry.bucket}/{entry.prefix}: {refusal.code}: {refusal.message}"
-    if refusal.code == "NoSuchBucket":
-        return UsageError(entry.place.problem(f"the bucket {entry.bucket!r} does not exist", "correct its name"))
-    if refusal.code == "AccessDenied":
-        return AccessError(f"{what}\n    mend: allow oss:ListObjects on the bucket")
-    if refusal.code in CREDENTIAL_CODES:
-        return AccessError(f"{what}\n    mend: {CODES[refusal.code].mend}")
-    return StoppedError(what)

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
@@ -41,6 +41,11 @@ async def paged(rows: Iterator[T]) -> AsyncGenerator[T, None]:
                 yield row
     finally:
         asked.put(None)
+
+
+async def in_thread(read: Callable[[], T]) -> T:
+    """What a single reading gives, in a thread as above."""
+    return await anext(paged(read() for _ in range(1)))
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[list[T]]", found: list[T] | Exception) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from worker.batch.entry import PrefixSource
+from worker.batch.entry import BucketSource
 from worker.batch.planner import BadTask, PlannedTask
 from worker.batch.selection import SourceObject
 from worker.batch.task import Task, target_digest
@@ -22,6 +22,7 @@ from worker.sources.enumeration import Enumeration, Planned
 
 # More than anybody reads: a template that collides mostly collides everywhere.
 _MAX_PROBLEMS = 20
+_BATCH = 1000
 _PAGE = 100
 _ENCODER = msgspec.msgpack.Encoder()
 _TASK = msgspec.msgpack.Decoder(Task)
@@ -31,11 +32,16 @@ _BAD = msgspec.msgpack.Decoder(BadTask)
 class Spool:
     """Tasks in a temporary SQLite file below `$TMPDIR`. Use as a context manager.
 
-    `guarded` are the prefixes of sources that no target may lie below.
+    `guarded` are the prefixes of sources that no target may lie below. `apart`: it is proven that no target is a
+    source, and sources are not kept.
     """
 
-    def __init__(self, guarded: Sequence[PrefixSource]) -> None:
+    def __init__(self, guarded: Sequence[BucketSource], *, apart: bool = False) -> None:
         self._guarded = guarded
+        self._apart = apart
+        self._batch: list[tuple[int, bytes | None, bytes]] = []
+        self._sources: list[tuple[bytes]] = []
+        self._last = 0
         self._directory = tempfile.TemporaryDirectory(prefix="oss-saveas-")
         self._database = sqlite3.connect(Path(self._directory.name) / "spool.sqlite", isolation_level=None)
         self._problems: list[Problem] = []
@@ -69,13 +75,15 @@ class Spool:
         """
         async with aclosing(enumeration.planned()) as sources:
             async for source, planned in sources:
-                if isinstance(source, SourceObject) and not key_problem(source.key):
-                    self._add_source(target_digest(ObjectRef(source.bucket, source.key)))
+                if not self._apart and isinstance(source, SourceObject) and not key_problem(source.key):
+                    self._sources.append((target_digest(ObjectRef(source.bucket, source.key)),))
                 for item in planned:
-                    if not self._add(item):
-                        enumeration.duplicates += 1
-                if len(self._problems) >= _MAX_PROBLEMS and not to_end:
-                    break
+                    self._add(item)
+                if len(self._batch) >= _BATCH:
+                    enumeration.duplicates += self._write()
+                    if len(self._problems) >= _MAX_PROBLEMS and not to_end:
+                        break
+        enumeration.duplicates += self._write()
         self._find_targets_that_are_sources()
         if self._problems:
             if (collide := self._collides.total()) > len(self._problems) and to_end:
@@ -97,14 +105,11 @@ class Spool:
         found = self._database.execute("SELECT data FROM task WHERE target = ?", (target,)).fetchone()
         return None if found is None else _TASK.decode(found[0]).pipeline
 
-    def _add_source(self, digest: bytes) -> None:
-        self._database.execute("INSERT OR IGNORE INTO source VALUES (?)", (digest,))
-
-    def _add(self, item: Planned) -> bool:
-        """Add a task; False if it was there."""
+    def _add(self, item: Planned) -> None:
+        self._last += 1
         if isinstance(item, BadTask):
-            self._insert(None, _ENCODER.encode(item))
-            return True
+            self._batch.append((self._last, None, _ENCODER.encode(item)))
+            return
         task = item.task
         for entry in self._guarded:
             if task.target.bucket == entry.bucket and task.target.key.startswith(entry.prefix):
@@ -113,27 +118,37 @@ class Spool:
                 )
                 mend = "choose a target outside the sources, or set `allow: [target-in-source]`"
                 self._collide(task, entry.place.problem(reason, mend))
-        if self._insert(item.digest, _ENCODER.encode(task)):
-            return True
-        other = self._task_of(item.digest)
-        if (other.source, other.pipeline, other.process) == (task.source, task.pipeline, task.process):
-            return False
-        self._collide(task, _collision(task, other))
-        return True
+        self._batch.append((self._last, item.digest, _ENCODER.encode(task)))
 
     def _collide(self, task: Task, problem: Problem) -> None:
         self._collides[task.pipeline] += 1
         if len(self._problems) < _MAX_PROBLEMS:
             self._problems.append(problem)
 
-    def _insert(self, digest: bytes | None, data: bytes) -> bool:
-        cursor = self._database.execute("INSERT OR IGNORE INTO task (target, data) VALUES (?, ?)", (digest, data))
-        self.count += cursor.rowcount
-        return bool(cursor.rowcount)
-
-    def _task_of(self, digest: bytes) -> Task:
-        (data,) = self._database.execute("SELECT data FROM task WHERE target = ?", (digest,)).fetchone()
-        return _TASK.decode(data)
+    def _write(self) -> int:
+        """Write what has gathered. Returns how many tasks of it were there; two that share a target are a problem."""
+        batch, self._batch = self._batch, []
+        sources, self._sources = self._sources, []
+        self._database.executemany("INSERT OR IGNORE INTO source VALUES (?)", sources)
+        before = self._database.total_changes
+        self._database.executemany("INSERT OR IGNORE INTO task VALUES (?, ?, ?)", batch)
+        written = self._database.total_changes - before
+        self.count += written
+        if written == len(batch):
+            return 0
+        # Some were left out, for their targets are taken: by which tasks?
+        duplicates = 0
+        for seq, digest, data in batch:
+            query = "SELECT seq, data FROM task WHERE target = ?"
+            found, other_data = self._database.execute(query, (digest,)).fetchone() or (seq, data)
+            if found == seq:
+                continue
+            task, other = _TASK.decode(data), _TASK.decode(other_data)
+            if (other.source, other.pipeline, other.process) == (task.source, task.pipeline, task.process):
+                duplicates += 1
+            else:
+                self._collide(task, _collision(task, other))
+        return duplicates
 
     def _find_targets_that_are_sources(self) -> None:
         for (data,) in self._database.execute("SELECT data FROM task JOIN source USING (target)"):

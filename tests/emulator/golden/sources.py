@@ -46,6 +46,7 @@ def sources() -> dict[str, bytes]:
         "small.bmp": saved(small, "BMP"),
         "small.tiff": saved(small, "TIFF"),
         "small.gif": saved(small, "GIF"),
+        "lab.tiff": saved(Image.new("LAB", (80, 60)), "TIFF"),
         "small.avif": saved(small, "AVIF", quality=95),
         "moving.gif": animated("GIF"),
         "moving.webp": animated("WEBP"),

@@ -14,6 +14,7 @@ from worker.oss.actions import (
     Kind,
     build,
     check,
+    complete,
     output_format,
     values,
     watermark_image,
@@ -317,7 +318,8 @@ def test_the_process_of_a_watermark_image_is_judged_too(process: str, refusal: R
 def test_a_watermark_image_is_taken_apart() -> None:
     key, actions = watermark_image(to_base64("dir/a b.png?x-oss-process=image/resize,P_30|image/rotate,90"))
     assert key == "dir/a b.png"
-    assert actions == (Action("resize", (("P", "30"),)), Action("rotate", ((BARE, "90"),)))
+    resize = {"m": "lfit", "limit": "1", "color": "FFFFFF", "P": "30"}
+    assert actions == (Action("resize", tuple(resize.items())), Action("rotate", ((BARE, "90"),)))
     assert watermark_image(to_base64("logo.png?a=b")) == ("logo.png?a=b", ())
 
 
@@ -419,3 +421,34 @@ def test_a_default_is_a_value_that_the_parameter_takes(name: str) -> None:
 )
 def test_the_output_format_is_the_last_one_that_is_set(process: str, expected: str | None) -> None:
     assert output_format(process) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("resize,w_100", {"m": "lfit", "limit": "1", "color": "FFFFFF", "w": "100"}),
+        ("resize,w_100,m_pad,w_50,nobody_1", {"m": "pad", "limit": "1", "color": "FFFFFF", "w": "50"}),
+        ("resize,w_100,e_1", {"m": "mfit", "limit": "1", "color": "FFFFFF", "w": "100", "e": "1"}),
+        ("resize,w_100,e_1,m_fixed", {"m": "fixed", "limit": "1", "color": "FFFFFF", "w": "100", "e": "1"}),
+        ("rotate,90", {BARE: "90"}),
+        ("info", {}),
+    ],
+)
+def test_a_complete_action_says_everything(text: str, said: dict[str, str]) -> None:
+    done = complete(parse_action(text))
+    assert values(done) == said
+    assert complete(done) == done
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_default_is_a_value_that_the_parameter_takes(name: str) -> None:
+    spec = ACTIONS[name]
+    assert all(spec.parameters[known].accepts(value) for known, value in spec.defaults.items())
+
+
+def test_the_process_of_a_watermark_image_has_pipes_of_its_own() -> None:
+    steps = ["image/rotate,90"] * 7
+    watermark_image(to_base64("a?x-oss-process=" + "|".join(steps[:6])))
+    with pytest.raises(RefusedError) as caught:
+        watermark_image(to_base64("a?x-oss-process=" + "|".join(steps)))
+    assert (caught.value.refusal.code, caught.value.refusal.ec) == ("TooManyPipes", "0040-00000211")

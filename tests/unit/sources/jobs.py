@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.fakes import EPOCH
-from worker.batch.entry import CsvSource, ListSource, PrefixSource
+from worker.batch.entry import InventorySource, ListSource, PrefixSource, TableForm, TableSource
 from worker.batch.manifest import Manifest
 from worker.batch.reader import parse_manifest
 
@@ -22,10 +22,16 @@ def manifest(sources: str, pipelines: str = PIPELINE, directory: Path | None = N
     return parse_manifest(text, f"{directory}/job.yaml" if directory else "job.yaml", EPOCH)
 
 
-def table(directory: Path, content: bytes, columns: str = "") -> CsvSource:
-    (directory / "keys.csv").write_bytes(content)
-    entry = manifest(f"{{csv: keys.csv{columns}}}", directory=directory).sources[0]
-    assert isinstance(entry, CsvSource)
+def table(directory: Path, content: bytes, columns: str = "", form: TableForm = "csv") -> TableSource:
+    (directory / f"keys.{form}").write_bytes(content)
+    entry = manifest(f"{{{form}: keys.{form}{columns}}}", directory=directory).sources[0]
+    assert isinstance(entry, TableSource)
+    return entry
+
+
+def inventory(path: str, filters: str = "") -> InventorySource:
+    entry = manifest(f"{{inventory: '{path}'{filters}}}").sources[0]
+    assert isinstance(entry, InventorySource)
     return entry
 
 

@@ -3,14 +3,13 @@
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.sources.bucket import Bucket
 from tests.unit.sources.jobs import PIPELINE, manifest
 from worker.batch.entry import PrefixSource
 from worker.batch.manifest import Manifest
@@ -19,38 +18,17 @@ from worker.batch.proof import own_targets
 from worker.batch.selection import NotSelected
 from worker.batch.task import Shard, target_digest
 from worker.errors import UsageError
-from worker.oss.answer import Answer, ListedObject, Listing
 from worker.oss.names import ObjectRef
-from worker.oss.request import Request
-from worker.oss.verdict import Failure
 from worker.sources.enumeration import Enumeration, Planned
+from worker.sources.files import Files
 from worker.sources.spool import Spool
 
 WHOLE = Shard(0, 1)
 
 
-@dataclass
-class Bucket:
-    """A listing of keys, each of 3 bytes, in pages of two."""
-
-    keys: list[str]
-    sizes: dict[str, int]
-
-    async def __call__(self, request: Request, _: Callable[[Answer], Listing | Failure]) -> Listing:
-        query = dict(request.query)
-        keys = sorted(key for key in self.keys if key.startswith(query.get("prefix", "")))
-        begin = int(query.get("continuation-token", "0"))
-        more = str(begin + 2) if len(keys) > begin + 2 else ""
-        await asyncio.sleep(0)
-        return Listing(
-            tuple(ListedObject(key, "E", self.sizes.get(key, 3), None, "Standard") for key in keys[begin : begin + 2]),
-            more,
-        )
-
-
 def enumeration(job: Manifest, keys: list[str] | None = None, shard: Shard = WHOLE, **sizes: int) -> Enumeration:
     bucket = Bucket(keys or [], {name.replace("__", "/") + ".jpg": size for name, size in sizes.items()})
-    return Enumeration(job, shard, bucket, own_targets(job))
+    return Enumeration(job, shard, bucket, Files(bucket), own_targets(job))
 
 
 def names(items: list[Planned]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import quote
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from tests.fakes import answer, refused
 from tests.unit.sources.jobs import prefix
 from worker.errors import AccessError, StoppedError, UsageError, WorkerError
-from worker.oss.answer import Answer, Listing
+from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure, failure
 from worker.sources.listing import listed_objects
+
+T = TypeVar("T")
 
 
 def page(keys: list[str], token: str = "") -> Answer:
@@ -36,7 +39,7 @@ class Pages:
         self.cancelled = 0
         self._pages = pages
 
-    async def __call__(self, request: Request, judge: Callable[[Answer], Listing | Failure]) -> Listing | Failure:
+    async def __call__(self, request: Request, judge: Callable[[Answer], T | Failure]) -> T | Failure:
         query = dict(request.query)
         assert (query["list-type"], query["encoding-type"], query["prefix"]) == ("2", "url", "in/")
         token = query.get("continuation-token", "")

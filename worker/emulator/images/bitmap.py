@@ -1,4 +1,4 @@
-"""BMP, which libvips as it is distributed neither reads nor writes."""
+"""What libvips as it is distributed cannot do: BMP, read and written, and TIFF in CIELAB, recognised."""
 
 import io
 import struct
@@ -25,6 +25,14 @@ def read_bmp(data: bytes, max_pixels: int) -> Image | None:
     pixels = bitmap.convert(mode).tobytes()
     image = Image.new_from_memory(pixels, bitmap.width, bitmap.height, len(mode), "uchar")
     return image.copy(interpretation="srgb")
+
+
+def is_lab_tiff(data: bytes) -> bool:
+    """Whether a file is a TIFF in CIELAB of 8 bits, which libvips as it is distributed fails to read."""
+    try:
+        return Bitmap.open(io.BytesIO(data), formats=["TIFF"]).mode == "LAB"
+    except Exception:  # noqa: BLE001 - one of several of Pillow's: the file is damaged
+        return False
 
 
 def write_bmp(image: Image) -> bytes:

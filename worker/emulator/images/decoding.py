@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from PIL.Image import DecompressionBombError
 
 from worker.emulator import refusals
-from worker.emulator.images.bitmap import read_bmp
+from worker.emulator.images import area
+from worker.emulator.images.bitmap import is_lab_tiff, read_bmp
 from worker.emulator.images.formats import MAX_PIXELS, MAX_WHOLE_SOURCE, Format, format_of
 from worker.emulator.images.geometry import Size
 from worker.emulator.images.jpeg import JpegHeader, read_header
@@ -43,6 +44,8 @@ def inspect(data: bytes) -> Source:
     try:
         header = _open_bmp(data) if found.name == "bmp" else Image.new_from_buffer(data, "", access="sequential")
     except (Error, OSError, ValueError, SyntaxError, DecompressionBombError):
+        if is_lab_tiff(data):
+            raise refusals.unsupported_picture() from None
         raise refusals.damaged_picture(found.name) from None
     frames = header.get("n-pages") if found.animated and "n-pages" in header.get_fields() else 1
     orientation = header.get("orientation") if "orientation" in header.get_fields() else 1
@@ -75,7 +78,8 @@ def load_scaled(source: Source, size: Size) -> Image:
     # Not libvips' own thumbnail of a buffer, which ignores fail_on. As there, what is decoded is left at least twice as
     # large as the result, for the eighths that a JPEG decoder offers are coarse.
     factor = min(source.size.width / size.width, source.size.height / size.height)
-    shrink = next(step for step in (8, 4, 2, 1) if factor >= 2 * step or step == 1)
+    whole = source.size.pixels <= area.MAX_PIXELS
+    shrink = 1 if whole else next(step for step in (8, 4, 2, 1) if factor >= 2 * step or step == 1)
     return resize(_normal(Image.jpegload_buffer(source.data, shrink=shrink, access="sequential", **_STRICT)), size)
 
 
@@ -88,6 +92,9 @@ def load_frames(source: Source) -> list[Image]:
 
 def resize(image: Image, size: Size) -> Image:
     """A picture in exactly this size, proportions or not."""
+    smaller = size.width <= image.width and size.height <= image.height
+    if smaller and image.width * image.height <= area.MAX_PIXELS and not image.hasalpha():
+        return area.average(image, size)
     return image.thumbnail_image(size.width, height=size.height, size="force", no_rotate=True)
 
 

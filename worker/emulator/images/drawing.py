@@ -21,8 +21,8 @@ def still(source: Source, steps: Sequence[Action], context: Context, *, oriented
     across = orientation >= 5  # it lies on its side as stored
     size = Size(source.size.height, source.size.width) if across else source.size
     found = scaling_of(size, values, may_enlarge=context.may_enlarge)
-    if found is None:
-        return _stepped(orient(load(source), orientation), steps[1:], context)
+    if found is None or found.is_vast:
+        return _stepped(orient(load(source), orientation), steps[found is None :], context)
     stored = Size(found.scaled.height, found.scaled.width) if across else found.scaled
     return _stepped(frame(orient(load_scaled(source, stored), orientation), found, values), steps[1:], context)
 

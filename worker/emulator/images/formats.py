@@ -12,7 +12,8 @@ class Format:
 
     `max_side` is a source's in pixels, `too_long` the detailed code of a longer one. `max_written` is a result's
     greatest width, height and number of pixels, `too_large` the detailed code of a larger one. `written`: this server
-    has an encoder. `whole`: decoded and encoded with the whole picture in memory, not row by row.
+    has an encoder. `quality` is what a result has where neither the process nor the source says one; not recorded
+    anywhere, so what looks right. `whole`: decoded and encoded with the whole picture in memory, not row by row.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Format:
     too_long: str = "0040-00000012"
     animated: bool = False
     written: bool = True
+    quality: int = 100
     whole: bool = False
     max_written: tuple[int, int, int] = (65_535, 65_535, 1 << 40)
     too_large: str = "0040-00000007"
@@ -29,12 +31,13 @@ class Format:
 FORMATS = {
     known.name: known
     for known in (
-        Format("jpg", "image/jpeg", too_long="0040-00000019"),
+        Format("jpg", "image/jpeg", too_long="0040-00000019", quality=85),
         Format("png", "image/png"),
         Format(
             "webp",
             "image/webp",
             animated=True,
+            quality=80,
             whole=True,
             max_written=(16_383, 16_383, 1 << 40),
             too_large="0040-00000011",
@@ -48,8 +51,9 @@ FORMATS = {
             "avif",
             "image/avif",
             max_side=10_000,
-            whole=True,
             too_long="0040-00000014",
+            quality=50,
+            whole=True,
             max_written=(4_096, 65_535, 9_437_184),
             too_large="0040-00000014",
         ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MAX_SIDE = 16_384
 MAX_PIXELS = 16_777_216
+_RIM = 4  # pixels beside a pixel that a filter looks at, and one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Scaling:
     pad: Box | None = None
 
     @property
+    def is_vast(self) -> bool:
+        """Whether the scaled picture is larger than any result may be, of which a crop shows a strip."""
+        return max(self.scaled.width, self.scaled.height) > MAX_SIDE or self.scaled.pixels > MAX_PIXELS
+
+    @property
     def result(self) -> Size:
         """The size of the result."""
         framed = self.crop or self.pad
@@ -48,16 +54,16 @@ class Scaling:
 
 
 def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True) -> Scaling | None:
-    """What `resize` with these values does to a picture, None where it stays as it is for the sake of `limit`.
+    """What `resize` with these (complete) values does to a picture, None where `limit` leaves it as it is.
 
     With `may_enlarge` false (GIF) `limit_0` has no effect.
     """
-    limited = values.get("limit", "1") == "1" or not may_enlarge
+    limited = values["limit"] == "1" or not may_enlarge
     if "p" in values and not any(name in values for name in "whls"):
         scaled = percent_of(source, int(values["p"]))
         # The documentation says that p above 100 enlarges, and does not mention limit there.
         return Scaling(scaled) if may_enlarge or scaled.pixels <= source.pixels else None
-    mode = values.get("m") or ("mfit" if values.get("e") == "1" else "lfit")
+    mode = values["m"]
     width, height = _asked(source, values)
     if mode == "fixed":
         scaled = Size(width or height or 1, height or width or 1)
@@ -75,30 +81,60 @@ def scaling(source: Size, values: Mapping[str, str], *, may_enlarge: bool = True
     return Scaling(scaled, pad=Box(x, y, Size(width, height)))
 
 
+def shown(source: Size, found: Scaling) -> tuple[Box, Scaling]:
+    """The part of a picture that the crop of a scaling shows, a rim for filters around it, and its own scaling."""
+    assert found.crop is not None
+    across = _visible(source.width, found.scaled.width, found.crop.x, found.crop.size.width)
+    down = _visible(source.height, found.scaled.height, found.crop.y, found.crop.size.height)
+    part = Box(across.start, down.start, Size(across.length, down.length))
+    crop = Box(across.skipped, down.skipped, found.crop.size)
+    return part, Scaling(Size(across.scaled, down.scaled), crop=crop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """Along one axis: the part of the source, its scaled length, and what of that lies before the crop."""
+
+    start: int
+    length: int
+    scaled: int
+    skipped: int
+
+
+def _visible(length: int, scaled: int, first: int, asked: int) -> _Visible:
+    if asked == scaled:
+        return _Visible(0, length, scaled, 0)
+    rim = _RIM * max(1, -(-length // scaled))
+    start = max(0, first * length // scaled - rim)
+    end = min(length, -(-(first + asked) * length // scaled) + rim)
+    skipped = first - _share(start, scaled, length, least=0)
+    return _Visible(start, end - start, max(_share(end - start, scaled, length), skipped + asked), skipped)
+
+
 def percent_of(size: Size, percent: int) -> Size:
     """So many percent of both sides."""
     return Size(_share(size.width, percent, 100), _share(size.height, percent, 100))
 
 
 def cropping(source: Size, values: Mapping[str, str]) -> Box | None:
-    """What `crop` with these values cuts out, None where it begins outside the picture."""
-    # 0 and nothing mean as much as there is; what reaches beyond the edge is cut off.
-    width = min(int(values.get("w", "0")) or source.width, source.width)
-    height = min(int(values.get("h", "0")) or source.height, source.height)
-    across, down = GRAVITY[values.get("g", "nw")]
-    x = (source.width - width) * across // 2 + int(values.get("x", "0"))
-    y = (source.height - height) * down // 2 + int(values.get("y", "0"))
+    """What `crop` with these (complete) values cuts out, None where it begins outside the picture."""
+    # 0 means as much as there is; what reaches beyond the edge is cut off.
+    width = min(int(values["w"]) or source.width, source.width)
+    height = min(int(values["h"]) or source.height, source.height)
+    across, down = GRAVITY[values["g"]]
+    x = (source.width - width) * across // 2 + int(values["x"])
+    y = (source.height - height) * down // 2 + int(values["y"])
     if x >= source.width or y >= source.height:
         return None
     return Box(x, y, Size(min(width, source.width - x), min(height, source.height - y)))
 
 
 def slicing(source: Size, values: Mapping[str, str]) -> Box | None:
-    """What `indexcrop` with these values cuts out, None where there is no such slice: the picture stays whole.
+    """What `indexcrop` with these (complete) values cuts out, None where there is no such slice: it stays whole.
 
     Slices lie side by side, or one below the other where y is given (it wins, documented); the last is cut short.
     """
-    index = int(values.get("i", "0"))
+    index = int(values["i"])
     if "y" in values:
         length = int(values["y"])
         y = index * length
@@ -139,6 +175,6 @@ def _fitted(source: Size, width: int | None, height: int | None, *, outside: boo
     return Size(_share(source.width, height, source.height), height)
 
 
-def _share(length: int, part: int, whole: int) -> int:
+def _share(length: int, part: int, whole: int, least: int = 1) -> int:
     """Length * part / whole, rounded half up, at least one pixel."""
-    return max(1, (2 * length * part + whole) // (2 * whole))
+    return max(least, (2 * length * part + whole) // (2 * whole))

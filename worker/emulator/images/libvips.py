@@ -11,4 +11,5 @@ logging.getLogger("pyvips").setLevel(logging.ERROR)  # what is wrong with a sour
 
 Image = pyvips.Image
 Error = pyvips.Error
+Interpolate = pyvips.Interpolate
 GValue = pyvips.GValue

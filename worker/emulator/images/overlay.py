@@ -65,4 +65,4 @@ def _sized(action: Action, main: Size) -> Action:
     if action.name != "resize" or "P" not in values:
         return action
     box = percent_of(main, int(values["P"]))
-    return Action("resize", (("m", "lfit"), ("w", str(box.width)), ("h", str(box.height)), ("limit", "0")))
+    return table.complete(Action("resize", (("w", str(box.width)), ("h", str(box.height)), ("limit", "0"))))

@@ -11,9 +11,9 @@ def place(picture: Size, mark: Size, values: Mapping[str, str]) -> tuple[int, in
     x counts from the left or right edge, y from the upper or lower one, both only where the watermark stands at that
     edge; voffset moves it down (a guess: the documentation says up or down) where it stands halfway.
     """
-    across, down = GRAVITY[values.get("g", "se")]
-    x, y = int(values.get("x", "10")), int(values.get("y", "10"))
-    middle = (picture.height - mark.height) // 2 + int(values.get("voffset", "0"))
+    across, down = GRAVITY[values["g"]]
+    x, y = int(values["x"]), int(values["y"])
+    middle = (picture.height - mark.height) // 2 + int(values["voffset"])
     left = (x, (picture.width - mark.width) // 2, picture.width - mark.width - x)[across]
     top = (y, middle, picture.height - mark.height - y)[down]
     return left, top

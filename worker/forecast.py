@@ -1,38 +1,50 @@
-"""The forecast of a run, which the command `plan` shows: every decision of a run, without a single POST."""
+"""The forecast of a run, which the command `plan` shows: what would become of every task, without a single POST."""
 
+import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
+from worker.batch.entry import PrefixSource
+from worker.batch.estimate import Estimate, Limits, estimate
+from worker.batch.history import History
 from worker.batch.manifest import Manifest
-from worker.batch.planner import PlannedTask
-from worker.batch.task import Shard, Task
+from worker.batch.outlook import JobOutlook, Outlook
+from worker.batch.pipeline import AUTO_REVISION
+from worker.batch.planner import BadTask, PlannedTask
+from worker.batch.task import Shard, Task, target_digest
 from worker.connection import Connection, Log, connect
-from worker.dispatch.decider import Decider, Needless, Result, ToSend
-from worker.dispatch.scheduler import Scheduler
+from worker.dispatch.decider import Head, judge_head
 from worker.dispatch.stopping import Cut, Stop
-from worker.errors import StopSignalError
+from worker.errors import StopSignalError, WorkerError
+from worker.oss.names import ObjectRef
 from worker.oss.process import saveas
-from worker.oss.request import process_object
-from worker.planning import Plan, plan_tasks, read_ledger
-from worker.settings import Limits, Settings
+from worker.oss.request import Billing, head_object, process_object
+from worker.oss.verdict import Failure
+from worker.planning import Plan, asker, plan_tasks, read_ledger
+from worker.results.reading import read_records
+from worker.settings import Limits as LimitSettings
+from worker.settings import Settings
 from worker.signals import stopping
+from worker.sources.listing import listed_objects
 from worker.summary import Forecast
 
-_SAMPLES = 3
-_SECONDS_PER_HOUR = 3600
-_BYTES_PER_MB = 1_000_000
-
-Decision = ToSend | Result | Needless
+_EXTENSIONS = 5
+_SAMPLES = 6
+# What nothing else tells is asked of so many sources: at the default rate that takes 20 s.
+_MAX_HEADS = 1000
+# Somebody else's objects may lie between the targets: so many pages are read at most, or twice those of the targets.
+_MIN_PAGES = 1000
+_PAGE = 1000
+_MEND = "\n    mend: "
 
 
 async def forecast(
     manifest: Manifest, settings: Settings, shard: Shard, parallelism: int, environ: Mapping[str, str], log: Log
 ) -> Forecast:
-    """Go through all decisions of a run; asks the service with GET and HEAD only.
+    """Foresee what would become of all tasks; asks the service with GET and HEAD only.
 
     Raises:
         WorkerError: A proof fails, the sources cannot be read, the service refuses, or a signal came.
@@ -40,112 +52,186 @@ async def forecast(
     stop, found = Stop(), None
     with stopping(stop), suppress(Cut):
         async with connect(settings, environ, stop, parallelism, log) as connection:
-            found = await _decide_all(manifest, settings, shard, parallelism, connection, log)
+            found = await _foresee(manifest, settings, shard, parallelism, connection, log)
     if stop.error is not None:
         raise stop.error
     if found is None or stop.reason is not None:
-        message = "interrupted before everything was decided; nothing was changed"
+        message = "interrupted before everything was foreseen; nothing was changed"
         raise StopSignalError(message)
     return found
 
 
-async def _decide_all(
+async def _foresee(
     manifest: Manifest, settings: Settings, shard: Shard, parallelism: int, connection: Connection, log: Log
 ) -> Forecast:
     directory = Path(settings.results) / manifest.job
     ledger = await read_ledger(directory, shard, lambda text: log(text, logging.WARNING))
-    heads = 2 * connection.concurrency
-    decider = Decider(connection.sender, ledger, manifest.existing, redo=False, heads=heads)
+    history = await asyncio.to_thread(_read_history, directory, shard)
+    async with plan_tasks(manifest, settings, shard, connection, to_end=True) as plan:
+        outlook = JobOutlook(ledger, history, manifest.existing)
+        await _Taker(outlook, connection).take_all(plan)
+        lists = connection.billed[Billing.PUT]
+        reads = connection.requests["GET"] - lists
+        plan.notes.extend(_unseen(manifest, outlook))
+        if settings.addressing == "cname":
+            plan.notes.append("with `addressing: cname` targets cannot be looked up: which of them exist is not known")
+        else:
+            plan.notes.extend(await _look_for_targets(manifest, outlook, plan, connection))
+    posts = sum(part.posts(manifest.existing) for part in outlook.pipelines.values())
+    run_requests = {"put": lists, "get": reads + outlook.headless + outlook.looks_up + posts}
+    time = _estimate(outlook, posts, sum(run_requests.values()), settings.limits, parallelism)
+    return _forecast(manifest, connection, plan, outlook, run_requests, time)
 
-    async def decide(task: Task) -> tuple[Task, Decision]:
-        return task, await decider.decide(task)
 
-    async def ready() -> None:
-        """Nothing is behind here."""
-
-    async with plan_tasks(manifest, settings, shard, connection) as plan:
-        counts = _Counts()
-        scheduler = Scheduler(decide, counts.take_in, ready, connection.stop)
-        async with aclosing(counts.counted(plan)) as tasks:
-            await scheduler.run(tasks, connection.concurrency, grace_s=0)
-        return _forecast(manifest.job, _hours(counts, settings.limits, parallelism), connection, plan, counts)
+def _read_history(directory: Path, shard: Shard) -> History:
+    history = History(shard)
+    for record in read_records(directory, lambda _: None):  # the ledger has told of torn ends
+        history.add(record)
+    return history
 
 
-@dataclass(slots=True)
-class _Counts:
-    """What the decisions add up to."""
+class _Taker:
+    """Takes all tasks into the outlook, asking after sources without an etag as long as there are few."""
 
-    planned: int = 0
-    posts: int = 0
-    source_bytes: int = 0
-    unknown_sizes: int = 0
-    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
-    samples: list[dict[str, str]] = field(default_factory=list)
+    def __init__(self, outlook: JobOutlook, connection: Connection) -> None:
+        self._outlook = outlook
+        self._connection = connection
+        self._heads: dict[ObjectRef, Head | Failure | None] = {}  # None: is to be asked after
+        self._waiting: list[PlannedTask] = []
+        self._unasked = 0
 
-    async def counted(self, plan: Plan) -> AsyncGenerator[Task, None]:
-        """The tasks to decide; bad rows are counted on the way."""
+    async def take_all(self, plan: Plan) -> None:
+        """Read the plan to its end.
+
+        Raises:
+            Cut: A signal came.
+        """
         async with aclosing(plan.tasks) as tasks:
             async for item in tasks:
-                self.planned += 1
-                if isinstance(item, PlannedTask):
-                    yield item.task
+                if self._connection.stop.reason is not None:
+                    raise Cut
+                if isinstance(item, BadTask):
+                    self._outlook.take_bad_row(item.pipeline)
+                elif item.task.etag is None and self._may_ask(item.task.source):
+                    self._waiting.append(item)
+                    if self._unasked >= self._connection.concurrency:
+                        await self._ask()
                 else:
-                    self._count(item.pipeline, "bad_row")
+                    self._outlook.take(item.task, item.digest, item.task.etag, item.task.size)
+        await self._ask()
 
-    def take_in(self, decided: tuple[Task, Decision]) -> None:
-        """Count a decision."""
-        task, decision = decided
-        match decision:
-            case ToSend():
-                self._count(task.pipeline, "changed" if decision.known else "new")
-                self.posts += 1
-                self.source_bytes += decision.size or 0
-                self.unknown_sizes += decision.size is None
-                if len(self.samples) < _SAMPLES:
-                    self.samples.append(_sample(task))
-            case Result():
-                self._count(task.pipeline, decision.error.code if decision.error else "exists")
-            case Needless():
-                self._count(task.pipeline, str(decision))
+    def _may_ask(self, source: ObjectRef) -> bool:
+        if source not in self._heads:
+            if len(self._heads) >= _MAX_HEADS:
+                return False
+            self._heads[source] = None
+            self._unasked += 1
+        return True
 
-    def _count(self, pipeline: str, outcome: str) -> None:
-        self.outcomes.setdefault(pipeline, Counter())[outcome] += 1
+    async def _ask(self) -> None:
+        sources = [source for source, head in self._heads.items() if head is None]
+        calls = (self._connection.sender.call(head_object(source), judge_head) for source in sources)
+        self._heads.update(zip(sources, [call.verdict for call in await asyncio.gather(*calls)], strict=True))
+        for item in self._waiting:
+            head = self._heads[item.task.source]
+            if isinstance(head, Head):
+                self._outlook.take(item.task, item.digest, head.etag, head.size)
+            elif head is not None:
+                self._outlook.take_failure(item.task, item.digest, head.code)
+        self._waiting, self._unasked = [], 0
 
 
-def _forecast(job: str, hours: dict[str, float], connection: Connection, plan: Plan, counts: _Counts) -> Forecast:
+def _unseen(manifest: Manifest, outlook: JobOutlook) -> list[str]:
+    """Notes on what neither this forecast nor a run can see."""
+    notes = []
+    blind = [pipeline.styles for pipeline in manifest.pipelines if pipeline.revision != AUTO_REVISION]
+    if styles := sorted(frozenset().union(*blind)):
+        notes.append(f"edits of the style {', '.join(styles)} cannot be seen: `revision: auto` would see them")
+    unknown = sum(part.outcomes[Outlook.UNKNOWN] for part in outlook.pipelines.values())
+    if unknown:
+        notes.append(
+            f"unknown: more than {_MAX_HEADS:,} sources have no etag; a run asks for each whether it has changed"
+        )
+    return notes
+
+
+async def _look_for_targets(manifest: Manifest, outlook: JobOutlook, plan: Plan, connection: Connection) -> list[str]:
+    """Find by listing which of the new targets exist. Returns notes on what was not looked at."""
+    new = sum(part.outcomes[Outlook.NEW] for part in outlook.pipelines.values())
+    left = _PAGE * max(_MIN_PAGES, 2 * new // _PAGE)
+    place = manifest.pipelines[0].key_place
+    notes = []
+    for prefix in sorted(outlook.new_prefixes):
+        below = PrefixSource(place, prefix.bucket, prefix.key)
+        try:
+            async with aclosing(listed_objects(asker(connection), below)) as objects:
+                async for listed in objects:
+                    target = target_digest(ObjectRef(prefix.bucket, listed.key))
+                    if (pipeline := plan.writer_of(target)) is not None:
+                        outlook.find(target, pipeline)
+                    left -= 1
+                    if not left:
+                        notes.append(f"more objects than looked at lie below {prefix}: more targets may exist already")
+                        return notes
+        except WorkerError as error:
+            reason = str(error).partition(": cannot list ")[2] or str(error)
+            notes.append(f"which targets exist already is not known: cannot list {reason.replace(_MEND, '; ')}")
+    return notes
+
+
+def _estimate(outlook: JobOutlook, posts: int, requests: int, given: LimitSettings, parallelism: int) -> Estimate:
+    parts = [part.source_bytes(outlook.existing) for part in outlook.pipelines.values()]
+    limits = Limits(
+        given.requests_per_second / parallelism,
+        given.source_mb_per_second / parallelism,
+        max(1, given.concurrency // parallelism),
+    )
+    source_bytes, sized = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    return estimate(posts, requests, source_bytes, sized, outlook.history.mean_seconds, limits)
+
+
+def _forecast(
+    manifest: Manifest,
+    connection: Connection,
+    plan: Plan,
+    outlook: JobOutlook,
+    run_requests: dict[str, int],
+    time: Estimate,
+) -> Forecast:
     enumeration = plan.enumeration
+    is_window = any(isinstance(entry, PrefixSource) and entry.filters.by_time for entry in manifest.sources)
     return Forecast(
-        job=job,
+        job=manifest.job,
         shard=str(plan.shard),
         endpoint=connection.endpoint,
+        existing=manifest.existing,
         listed=enumeration.listed,
         selected=enumeration.selected,
         not_selected={str(reason): count for reason, count in enumeration.not_selected.items()},
+        other_extensions=enumeration.other_extensions.commonest(_EXTENSIONS),
         duplicates=enumeration.duplicates,
-        planned=counts.planned,
-        outcomes={pipeline: dict(counter) for pipeline, counter in counts.outcomes.items()},
-        posts=counts.posts,
-        source_bytes=counts.source_bytes,
-        unknown_sizes=counts.unknown_sizes,
-        hours=hours,
-        binds=max(hours, key=lambda limit: hours[limit]),
+        planned=outlook.planned,
+        outcomes={
+            name: {str(outcome): count for outcome, count in part.outcomes.items() if count}
+            for name, part in outlook.pipelines.items()
+        },
+        # What a window of time leaves out is not known to be gone.
+        orphans=None if is_window else outlook.orphans,
+        estimate=time,
+        run_requests=run_requests,
         requests=dict(connection.requests),
+        requests_by_class={str(billing): connection.billed[billing] for billing in Billing},
         empty=[str(entry.place) for entry in enumeration.empty],
         notes=plan.notes,
-        samples=counts.samples,
+        samples=[_sample(task) for task in _samples(outlook)],
     )
 
 
-def _hours(counts: _Counts, limits: Limits, parallelism: int) -> dict[str, float]:
-    """What each limit alone would take; unknown sizes count as the mean of the known ones, as they do in a run."""
-    known = counts.posts - counts.unknown_sizes
-    source_bytes = counts.source_bytes * counts.posts / known if known else 0
-    share_hours = _SECONDS_PER_HOUR / parallelism
-    per_hour = {
-        "requests_per_second": counts.posts / (limits.requests_per_second * share_hours),
-        "source_mb_per_second": source_bytes / (limits.source_mb_per_second * _BYTES_PER_MB * share_hours),
-    }
-    return {limit: round(hours, 4) for limit, hours in per_hour.items()}
+def _samples(outlook: JobOutlook) -> list[Task]:
+    """Some tasks that would be sent, of as many pipelines as possible."""
+    columns = [[task for _, task in part.samples] for part in outlook.pipelines.values()]
+    rows = zip_longest(*columns)
+    return [task for row in rows for task in row if task is not None][:_SAMPLES]
 
 
 def _sample(task: Task) -> dict[str, str]:

@@ -11,11 +11,13 @@ from worker.batch.document import Place
 from worker.batch.entry import STANDARD_INPUT, BucketSource, FileSource, InventorySource, Source, TableSource
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
-from worker.batch.proof import apart, cname_problems, collision_free, own_targets
+from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import with_columns
+from worker.batch.revision import check_followed, named_styles, with_revisions
 from worker.batch.task import Shard
 from worker.connection import Connection
 from worker.dispatch.first_contact import Expectation, first_contact
+from worker.dispatch.styles import read_styles
 from worker.errors import Problem, UsageError
 from worker.oss.answer import Answer
 from worker.oss.request import Request
@@ -36,13 +38,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tasks of one shard. `count` is known where they were all enumerated before; `notes` say what is not known."""
+    """The tasks of one shard.
+
+    `count` is known where they were all enumerated before; `notes` say what is not known. `writer_of` tells, once
+    `tasks` were read, which pipeline writes the target with a digest.
+    """
 
     shard: Shard
     notes: list[str]
     enumeration: Enumeration
     tasks: AsyncGenerator[Planned, None]
     count: int | None
+    writer_of: Callable[[bytes], str | None]
 
 
 async def read_ledger(directory: Path, shard: Shard, warn: Callable[[str], None]) -> Ledger:
@@ -68,6 +75,13 @@ async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection:
         UsageError: A bucket does not exist, or is elsewhere.
         AccessError: The credentials are refused.
     """
+    expected = Expectation(connection.endpoint, settings.region, connection.is_local)
+    places = named_buckets(manifest, settings)
+    return await first_contact(connection.sender, places, expected, written_buckets(manifest))
+
+
+def named_buckets(manifest: Manifest, settings: Settings) -> dict[str, Place]:
+    """The buckets that the manifest names and that can be asked after, and where it names them."""
     places: dict[str, Place] = {}
     for entry in manifest.sources:
         if entry.bucket:
@@ -77,27 +91,39 @@ async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection:
         for pipeline in manifest.pipelines:
             if pipeline.target_bucket:
                 places.setdefault(pipeline.target_bucket, pipeline.place)
-    expected = Expectation(connection.endpoint, settings.region, connection.is_local)
-    return await first_contact(connection.sender, places, expected)
+    return places
+
+
+def written_buckets(manifest: Manifest) -> set[str]:
+    """The buckets that hold targets, as far as the manifest names them."""
+    return {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
 
 
 @asynccontextmanager
 async def plan_tasks(
-    manifest: Manifest, settings: Settings, shard: Shard, connection: Connection, max_tasks: int | None = None
+    manifest: Manifest,
+    settings: Settings,
+    shard: Shard,
+    connection: Connection,
+    max_tasks: int | None = None,
+    *,
+    to_end: bool = False,
 ) -> AsyncIterator[Plan]:
     """The plan of a shard: streamed where the manifest alone proves it, else enumerated into a spool and proven there.
+
+    `to_end`: where the proof fails, everything that collides is counted.
 
     Raises:
         UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
         AccessError: The credentials are refused, or a prefix may not be listed.
     """
-    if settings.addressing == "cname" and (problems := cname_problems(manifest)):
-        raise UsageError(problems)
-    manifest = with_files(manifest)
+    manifest = proven_offline(manifest, settings)
     notes = await _ask_after_buckets(manifest, settings, connection)
+    followed = [style for style in named_styles(manifest) if style.follows]
+    manifest = with_revisions(manifest, await read_styles(connection.sender, followed))
     if any(entry.etag_ignore for entry in manifest.sources):
         notes.append("etag: ignore: changed sources cannot be seen")
-    ask = _asker(connection)
+    ask = asker(connection)
     with Files(ask) as files:
         manifest = await _with_fetched_files(manifest, files)
         enumeration = Enumeration(manifest, shard, ask, files, own_targets(manifest))
@@ -105,17 +131,33 @@ async def plan_tasks(
             collision_free(manifest)
             and apart(manifest)
             and max_tasks is None
-            and not any(map(_is_standard_input, manifest.sources))
+            and not any(map(is_standard_input, manifest.sources))
         ):
-            yield Plan(shard, notes, enumeration, enumeration.streamed(), None)
+            yield Plan(shard, notes, enumeration, enumeration.streamed(), None, enumeration.writer_of)
             return
         with Spool(_guarded(manifest), apart=apart(manifest)) as spool:
             with connection.stop.cuts():  # standard input may say nothing for as long as it likes
-                await spool.fill(enumeration)
+                await spool.fill(enumeration, to_end=to_end)
             if max_tasks is not None and spool.count > max_tasks:
                 reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
                 raise UsageError(reason, "raise --max-tasks, or narrow the sources")
-            yield Plan(shard, notes, enumeration, spool.tasks(), spool.count)
+            yield Plan(shard, notes, enumeration, spool.tasks(), spool.count, spool.writer_of)
+
+
+def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:
+    """The manifest with the headers of its tables, after all that can be judged without asking anybody.
+
+    Raises:
+        UsageError: It does not go with the settings, or with the files it names.
+    """
+    problems = results_problems(manifest, settings.results)
+    if settings.addressing == "cname":
+        problems += cname_problems(manifest)
+    if problems:
+        raise UsageError(problems)
+    manifest = with_files(manifest)
+    check_followed(manifest)
+    return manifest
 
 
 def with_files(manifest: Manifest) -> Manifest:
@@ -139,7 +181,7 @@ def with_files(manifest: Manifest) -> Manifest:
 async def _with_fetched_files(manifest: Manifest, files: Files) -> Manifest:
     """The manifest with the headers of tables that are objects themselves."""
     for index, entry in enumerate(manifest.sources):
-        if isinstance(entry, FileSource) and not is_here(entry) and not _is_standard_input(entry):
+        if isinstance(entry, FileSource) and not is_here(entry) and not is_standard_input(entry):
             manifest = _looked_into(manifest, index, await files.file_of(entry))
     return manifest
 
@@ -170,11 +212,14 @@ def _guarded(manifest: Manifest) -> list[BucketSource]:
     return [entry for entry in manifest.sources if isinstance(entry, BucketSource)]
 
 
-def _is_standard_input(entry: Source) -> bool:
+def is_standard_input(entry: Source) -> bool:
+    """Whether the sources of an entry come through standard input."""
     return isinstance(entry, FileSource) and entry.path == STANDARD_INPUT
 
 
-def _asker(connection: Connection) -> Ask:
+def asker(connection: Connection) -> Ask:
+    """How a question is asked until its verdict stands."""
+
     async def ask(request: Request, judge: Callable[[Answer], T | Failure]) -> T | Failure:
         return (await connection.sender.call(request, judge)).verdict
 

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from worker.errors import Exit
+from worker.batch.estimate import Estimate
+from worker.errors import Exit, foremost
 
 OUTCOMES = {
     Exit.OK: "complete",
@@ -87,31 +88,70 @@ class Snapshot:
 class Forecast:
     """What a run would do.
 
-    `outcomes` counts tasks by pipeline. `source_bytes` are those of the sources that would be read, without the
-    `unknown_sizes`. `requests` were sent for this forecast, by method. `hours` is what each limit alone would take, and
-    `binds` names the one that takes longest. `samples` are requests as they would be sent, before signing.
+    `outcomes` counts tasks by pipeline (`worker.batch.outlook.Outlook`, or the code of a failure); `other_extensions`
+    are the commonest among `not_an_image`; `orphans` are saved targets that no task writes any more, None where a
+    window of time leaves sources out. `run_requests` are those of a run without retries, by the class of their billing.
+    `requests` were sent for this forecast, by method, and `requests_by_class` the same by class. `samples` are requests
+    as they would be sent, before signing.
     """
 
     schema: int = 1
     job: str
     shard: str
     endpoint: str
+    existing: str
     listed: int
     selected: int
     not_selected: dict[str, int]
+    other_extensions: dict[str, int]
     duplicates: int
     planned: int
     outcomes: dict[str, dict[str, int]]
-    posts: int
-    source_bytes: int
-    unknown_sizes: int
-    hours: dict[str, float]
-    binds: str
+    orphans: int | None
+    estimate: Estimate
+    run_requests: dict[str, int]
     requests: dict[str, int]
+    requests_by_class: dict[str, int]
     empty: list[str]
     notes: list[str]
     samples: list[dict[str, str]]
 
     def document(self) -> dict[str, object]:
-        """The forecast as `--json` prints it."""
-        return asdict(self)
+        """The forecast as `--json` prints it: the estimate is no object of its own there."""
+        found: dict[str, object] = asdict(self)
+        del found["estimate"]
+        return found | asdict(self.estimate)
+
+
+Status = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a run needs. `no_right`: what is wrong is that these credentials are refused, or lack a right."""
+
+    name: str
+    status: Status
+    message: str
+    mend: str = ""
+    no_right: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What was tried before a run, and how it went."""
+
+    schema: int = 1
+    job: str
+    endpoint: str
+    checks: list[Check]
+
+    @property
+    def exit(self) -> Exit:
+        """How the command ends."""
+        wrong = [check for check in self.checks if check.status == "wrong"]
+        return foremost(Exit.REFUSED if check.no_right else Exit.USAGE for check in wrong)
+
+    def document(self) -> dict[str, object]:
+        """The preflight as `--json` prints it."""
+        return asdict(self) | {"exit": int(self.exit)}

@@ -45,7 +45,7 @@ async def test_a_plan_in_words_says_that_no_post_was_sent_and_names_the_binding_
         assert ended.code == 0
         assert "would send     3 POSTs" in ended.out
         assert "0 POST" in ended.out
-        assert "(binds)" in ended.out
+        assert "<- binds" in ended.out
         assert not (desk.path / "results").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batch.digests import DigestSet
+from worker.batch.digests import DigestMap, DigestSet
 
 # Few different halves, so that digests meet in partitions and slots all the time.
 HALVES = st.integers(0, 3).map(lambda number: number.to_bytes(8)) | st.binary(min_size=8, max_size=8)
@@ -78,3 +78,28 @@ def test_it_holds_what_was_added_and_nothing_else(digests: set[bytes], other: by
         tested.add(digest)
     assert all(digest in tested for digest in digests)
     assert (other in tested) == (other in digests)
+
+
+NUMBERS = st.integers(0, 2**64 - 1)
+
+
+@given(st.lists(st.tuples(DIGESTS, NUMBERS, NUMBERS), max_size=200), DIGESTS)
+def test_a_map_gives_back_the_last_pair_of_each_digest(puts: list[tuple[bytes, int, int]], other: bytes) -> None:
+    found, expected = DigestMap(), dict[bytes, tuple[int, int]]()
+    for digest, first, second in puts:
+        found.put(digest, first, second)
+        expected[digest] = (first, second)
+    assert all(found.get(digest) == pair for digest, pair in expected.items())
+    assert found.get(other) == expected.get(other)
+
+
+def test_a_map_grows_without_losing_a_pair() -> None:
+    source, found = random.Random(2), DigestMap()
+    pairs = {source.randbytes(16): (source.getrandbits(64), number) for number in range(50_000)}
+    for digest, pair in pairs.items():
+        found.put(digest, *pair)
+    assert all(found.get(digest) == pair for digest, pair in pairs.items())
+    tables = [
+        table for each in found._partitions if each for table in (each._high, each._low, each._first, each._second)
+    ]
+    assert sum(map(sys.getsizeof, tables)) / len(pairs) <= 80

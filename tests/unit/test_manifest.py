@@ -8,7 +8,7 @@ import pytest
 from tests.unit.golden import Case, cases
 from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
 from worker.batch.manifest import Manifest
-from worker.batch.proof import apart, cname_problems, collision_free, own_targets
+from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import parse_manifest, with_columns
 from worker.batch.selection import NotSelected, SourceObject
 from worker.batch.template import VALUES, BadValue
@@ -394,6 +394,28 @@ def test_the_jobs_own_targets_are_not_its_sources_where_that_is_allowed() -> Non
     assert own_targets(small(PREFIX, 'key: "in/a/{key}"', more)) == (ObjectRef("", "in/a/"), ObjectRef("out", "b/"))
     assert own_targets(small(LIST, 'key: "{hash}/{key}"', "allow: [target-in-source]\n")) == ()
     assert own_targets(small(PREFIX, 'key: "out/{key}"')) == ()
+
+
+@pytest.mark.parametrize(
+    ("results", "prefix", "lines"),
+    [
+        ("oss://photos/in/log", "in/", [5]),
+        ("oss://photos/in/log/", "in/", [5]),
+        ("oss://photos", "", [5]),
+        ("oss://photos", "j", [5]),  # the job's own folder
+        ("oss://photos/log", "in/", []),
+        ("oss://photos/in", "in/new/", []),
+        ("oss://photos/inner", "in/", []),
+        ("oss://other/in/log", "in/", []),
+        ("./in/log", "in/", []),
+    ],
+)
+def test_the_results_place_is_never_among_the_sources(results: str, prefix: str, lines: list[int]) -> None:
+    found = manifest(
+        f"version: 1\njob: j\nbucket: photos\nsources:\n  - {{prefix: '{prefix}'}}\n  - {{list: a.txt}}\n"
+        'pipelines: [{name: p, style: s, target: {bucket: out, key: "{key}"}}]\n'
+    )
+    assert [problem.line for problem in results_problems(found, results)] == lines
 
 
 # ----------------------------------------------------------------------------------------------------- wrong manifests

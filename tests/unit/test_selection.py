@@ -6,7 +6,7 @@ import pytest
 
 from worker.batch.document import Place
 from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
-from worker.batch.selection import NotSelected, SourceObject, not_selected
+from worker.batch.selection import OTHER_EXTENSION, Extensions, NotSelected, SourceObject, not_selected
 from worker.oss.names import ObjectRef
 
 PLACE = Place("job.yaml", 1, 1)
@@ -102,3 +102,19 @@ def test_the_jobs_own_targets_are_no_sources() -> None:
     assert not_selected(SourceObject("other", "thumbs/a.jpg"), entry, own) is NotSelected.FILTERED
     assert not_selected(SourceObject("photos", "a/thumbs/a.jpg"), entry, own) is NotSelected.FILTERED
     assert not_selected(SourceObject("other", "t/a.jpg"), entry, [ObjectRef("", "t/")]) is NotSelected.OWN_TARGET
+
+
+def test_the_commonest_extensions_are_counted_in_lower_case() -> None:
+    found = Extensions()
+    for key in ("a.TXT", "d/b.txt", "c", "d.tar.gz", "e.tar.gz", "f.gz", f"g.{'x' * 17}"):
+        found.add(key)
+    assert found.commonest(3) == {"gz": 3, "txt": 2, "": 1}
+    assert found.commonest(9)[OTHER_EXTENSION] == 1
+
+
+def test_however_many_extensions_there_are_few_are_kept() -> None:
+    found = Extensions()
+    for number in range(5000):
+        found.add(f"a.{number}")
+    assert len(found.commonest(5000)) == 1001
+    assert found.commonest(1) == {OTHER_EXTENSION: 4000}

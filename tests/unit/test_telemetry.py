@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import in_virtual_time
+from worker.batch.estimate import Limits, estimate
 from worker.errors import Exit
 from worker.oss.codes import CODES
 from worker.summary import OUTCOMES, Forecast, Snapshot, Summary
@@ -145,40 +147,62 @@ def test_every_code_can_be_explained_in_any_case() -> None:
     assert explanation("NoSuchThing") is None
 
 
-def test_a_forecast_in_words() -> None:
+def made_up_forecast(**changes: Any) -> Forecast:
     forecast = Forecast(
         job="copies",
         shard="0/1",
         endpoint="https://oss.example.com",
-        listed=3,
+        existing="replace",
+        listed=12_345,
         selected=2,
-        not_selected={"filtered": 1},
+        not_selected={"filtered": 1, "not_an_image": 12_342},
+        other_extensions={"txt": 12_000, "": 342},
         duplicates=1,
         planned=2,
-        outcomes={"small": {"already_saved": 1, "new": 1}},
-        posts=1,
-        source_bytes=5000,
-        unknown_sizes=1,
-        hours={"requests_per_second": 0.5, "source_mb_per_second": 0.1},
-        binds="requests_per_second",
-        requests={"GET": 2},
+        outcomes={"small": {"already_saved": 1, "new": 1}, "big": {"NoSuchKey": 1, "exists": 2_000}},
+        orphans=7,
+        estimate=estimate(2_001, 90_000, 5000, 1000, None, Limits(50, 20, 64)),
+        run_requests={"put": 13, "get": 2_003},
+        requests={"GET": 15, "HEAD": 3},
+        requests_by_class={"put": 13, "get": 5},
         empty=["job.yaml:5"],
         notes=["a note"],
         samples=[
             {"pipeline": "small", "source": f"oss://photos/{EVIL}", "target": "t", "request": "POST /a", "body": "b"}
         ],
     )
-    text = describe_forecast(forecast)
+    return replace(forecast, **changes)
+
+
+def test_a_forecast_in_words() -> None:
+    text = describe_forecast(made_up_forecast())
     for words in (
-        "1 already saved, 1 new",
-        "1 POSTs for 5 kB of sources; 1 sizes unknown",
-        "30 minutes  (binds)",
-        "2 GET, 0 POST",
+        "sources        2 of 12,345 objects found",
+        "not selected   12,342 not an image (12000 .txt, 342 without extension)",
+        "pipeline   new   exists, replaced   already saved   NoSuchKey",
+        "small        1                  0               1           0",
+        "big          0              2,000               0           1",
+        "2,001 POSTs for 5 kB of sources; 1,001 sizes unknown",
+        "at 50 requests a second: 30 minutes  <- binds",
+        "with 64 in flight: 15.6 seconds, 0.5 s a picture (assumed)",
+        "13 PUT-class requests (LIST), 2,003 GET-class",
+        "2 GET, 3 HEAD, 13 LIST, 0 POST",
+        "7 saved targets that no task writes any more",
         "job.yaml:5",
         "a note",
     ):
         assert words in text
     assert "\x1b" not in text
+
+
+def test_what_a_forecast_does_not_know_or_need_is_not_made_up() -> None:
+    nothing = estimate(0, 3, 0, 0, 0.25, Limits(50, 20, 64))
+    text = describe_forecast(made_up_forecast(orphans=None, estimate=nothing, samples=[], outcomes={}, planned=0))
+    assert not any(words in text for words in ("orphans", "in flight", "Sample", "pipeline"))
+    unsized = estimate(5, 5, 0, 0, 0.25, Limits(50, 20, 64))
+    text = describe_forecast(made_up_forecast(estimate=unsized))
+    assert "at 20 MB of sources a second: unknown, for no size is known" in text
+    assert "0.25 s a picture (the mean of the log)" in text
 
 
 def test_log_lines_are_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,14 +69,10 @@ def _newer(entry: _Entry, record: Record, at: int) -> _Entry:
     if at >= entry.last_at:
         permanent = record.error is not None and record.error.permanent
         entry = entry._replace(last_at=at, failed_for_good=task if permanent else None)
-    if at >= entry.counted_at and _counts(record):
+    if at >= entry.counted_at and record.counts:
         entry = entry._replace(counted_at=at, saved=task if record.status is Status.SAVED else None)
     return entry
 
 
 def _bad_row(pipeline: str, key: str, message: str) -> bytes:
     return text_digest(f"{pipeline} {key!r} {message}")
-
-
-def _counts(record: Record) -> bool:
-    return record.status is not Status.SKIPPED and (record.status is not Status.FAILED or record.touched)

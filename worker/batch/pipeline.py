@@ -1,7 +1,8 @@
 """Pipelines: a recipe and where its results go."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict
@@ -23,6 +24,7 @@ from worker.oss.names import ObjectRef
 
 _NAME = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _RECIPES = ("process", "style", "actions")
+AUTO_REVISION = "auto"
 _Format = Annotated[Literal["jpg", "png", "webp", "bmp", "gif", "tiff", "heic", "avif"] | None, GIVEN]
 
 
@@ -30,6 +32,7 @@ _Format = Annotated[Literal["jpg", "png", "webp", "bmp", "gif", "tiff", "heic", 
 class Pipeline:
     """A named recipe. `target_bucket` None is the bucket of the source; `revision` is empty where none is given.
 
+    Of `auto` the revision is `style_revisions`, by source bucket, once the service was asked (`worker.batch.revision`).
     `output_format` is what the recipe sets, or what its style is said to put out; None keeps that of the source.
     `key_place` is where the target key stands in the manifest; `bucket_place` its bucket, or `target` without one.
     """
@@ -43,6 +46,16 @@ class Pipeline:
     bucket_place: Place
     output_format: str | None = None
     revision: str = ""
+    style_revisions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def styles(self) -> frozenset[str]:
+        """The names of the styles in its process."""
+        return recipe.styles(self.process)
+
+    def revision_for(self, bucket: str) -> str:
+        """What stands for the recipe besides its process, for sources in a bucket."""
+        return self.style_revisions[bucket] if self.revision == AUTO_REVISION else self.revision
 
     @property
     def columns(self) -> frozenset[str]:
@@ -69,13 +82,6 @@ class Pipeline:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise MendableError(f"{shown(name)} is no name of a pipeline", "use 1 to 47 of a-z, 0-9 and '-'")
-
-
-def _check_revision(revision: str) -> None:
-    if revision == "auto":
-        raise MendableError(
-            "'auto' is not supported in this version", "raise a revision by hand when the style changes"
-        )
 
 
 def _template(text: str) -> Template:
@@ -109,7 +115,7 @@ class _Pipeline:
     style: Annotated[Annotated[str, checked(recipe.from_style)] | None, GIVEN] = None
     format: _Format = None
     actions: Annotated[tuple[Any, ...] | None, GIVEN] = None
-    revision: Annotated[Annotated[str, checked(_check_revision)] | None, GIVEN] = None
+    revision: Annotated[str | None, GIVEN] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,9 @@ class PipelineReader:
             reason = f"{{{min(unknown)}}}: nobody but the style knows what it puts out"
             mend = "use `style: NAME`, and say its output with `format: jpg`"
             self.findings.add((*path, "target", "key"), reason, mend)
+        if shape.revision == AUTO_REVISION and not recipe.is_style(process):
+            reason = "'auto' follows the content of a style, and this recipe is none"
+            self.findings.add((*path, "revision"), reason, "leave it out: a changed recipe is redone by itself")
         document = self.findings.document
         return Pipeline(
             document.place(path),

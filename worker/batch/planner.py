@@ -69,7 +69,7 @@ def _plan_good(source: SourceObject, entry: Source, manifest: Manifest, shard: S
             continue
         digest = target_digest(target)
         if shard.holds(digest):
-            task = Task(pipeline.name, ref, etag, source.size, process, target, pipeline.revision)
+            task = Task(pipeline.name, ref, etag, source.size, process, target, pipeline.revision_for(source.bucket))
             planned.append(PlannedTask(task, digest))
     return planned
 

@@ -22,6 +22,8 @@ from worker.batch.pipeline import Pipeline
 from worker.errors import Problem
 from worker.oss.names import ObjectRef
 
+_OSS = "oss://"
+
 
 def collision_free(manifest: Manifest) -> bool:
     """Whether it is proven that no two tasks have one target. If not: enumerate first, and look."""
@@ -44,7 +46,7 @@ def apart(manifest: Manifest) -> bool:
         _beside(
             entry,
             pipeline.target_bucket,
-            _literal_prefix(manifest, pipeline),
+            literal_target_prefix(manifest, pipeline),
             allowed=TARGET_IN_SOURCE in manifest.allow,
         )
         for pipeline in manifest.pipelines
@@ -70,6 +72,22 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
     return found
 
 
+def results_problems(manifest: Manifest, results: str) -> list[Problem]:
+    """Where the results log would lie among the sources: it would be read as such, and grow while it is."""
+    bucket, _, prefix = results.removeprefix(_OSS).partition("/")
+    place = f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
+    return [
+        entry.place.problem(
+            f"the results place {results} lies below this source prefix", "set `results` to a place outside the sources"
+        )
+        for entry in manifest.sources
+        if results.startswith(_OSS)
+        and isinstance(entry, PrefixSource)
+        and entry.bucket == bucket
+        and f"{place}{manifest.job}/".startswith(entry.prefix)
+    ]
+
+
 def own_targets(manifest: Manifest) -> tuple[ObjectRef, ...]:
     """Buckets and key prefixes that the job itself writes to and, with `target-in-source`, does not read from.
 
@@ -77,7 +95,9 @@ def own_targets(manifest: Manifest) -> tuple[ObjectRef, ...]:
     """
     if TARGET_IN_SOURCE not in manifest.allow:
         return ()
-    written = ((pipeline.target_bucket or "", _literal_prefix(manifest, pipeline)) for pipeline in manifest.pipelines)
+    written = (
+        (pipeline.target_bucket or "", literal_target_prefix(manifest, pipeline)) for pipeline in manifest.pipelines
+    )
     return tuple(ObjectRef(bucket, prefix) for bucket, prefix in written if prefix)
 
 
@@ -173,5 +193,6 @@ def _fold(manifest: Manifest, pipeline: Pipeline) -> Tokens:
     return fold(pipeline, manifest.job, min(buckets) if buckets is not None and len(buckets) == 1 else None)
 
 
-def _literal_prefix(manifest: Manifest, pipeline: Pipeline) -> str:
+def literal_target_prefix(manifest: Manifest, pipeline: Pipeline) -> str:
+    """What all target keys of a pipeline begin with."""
     return literal_prefix(_fold(manifest, pipeline))

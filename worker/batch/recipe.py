@@ -6,8 +6,8 @@ from itertools import chain
 
 from worker.batch.findings import MendableError, nearest, shown
 from worker.batch.template import Encoded, Field, ProcessPart, ProcessTemplate, TemplateError, parse_value
-from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, output_format
-from worker.oss.process import Action, Style, check_pipes, parse, parse_action
+from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, output_format, watermark_image
+from worker.oss.process import Action, Image, Style, check_pipes, parse, parse_action
 from worker.oss.refusal import RefusedError
 
 _IMAGE = "image/"
@@ -100,7 +100,32 @@ def set_format(template: ProcessTemplate) -> str | None:
 
 def has_style(template: ProcessTemplate) -> bool:
     """Whether a style is part of the process, so that only its author knows what it puts out."""
-    return any(isinstance(processor, Style) for processor in parse(template.with_fields_as(_FIELD)))
+    return bool(styles(template))
+
+
+def styles(template: ProcessTemplate) -> frozenset[str]:
+    """The names of the styles that are part of the process."""
+    processors = parse(template.with_fields_as(_FIELD))
+    return frozenset(processor.name for processor in processors if isinstance(processor, Style))
+
+
+def watermark_images(template: ProcessTemplate) -> frozenset[str | None]:
+    """The keys of the images that its watermarks need, None for one that only a source's fields tell."""
+    values = {
+        value
+        for processor in parse(template.with_fields_as(_FIELD))
+        if isinstance(processor, Image)
+        for action in processor.actions
+        if action.name == "watermark"
+        for name, value in action.parameters
+        if name == "image"
+    }
+    return frozenset(None if _FIELD in value else watermark_image(value)[0] for value in values)
+
+
+def is_style(template: ProcessTemplate) -> bool:
+    """Whether the process is one style and nothing else."""
+    return isinstance(parse(template.with_fields_as(_FIELD))[0], Style) and "|" not in template.with_fields_as(_FIELD)
 
 
 def _check(process: str, *, exact: bool) -> None:

@@ -76,6 +76,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: ErrorRecord | None = None
     touched: bool = True
 
+    @property
+    def counts(self) -> bool:
+        """Whether it says what its target holds, by the rule of the newest line (`worker.batch.ledger`)."""
+        return self.status is not Status.SKIPPED and (self.status is not Status.FAILED or self.touched)
+
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Record)

@@ -1,5 +1,6 @@
 """Selection: which of the objects found are sources of the job, and why the others are not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,9 @@ from worker.oss.names import ObjectRef
 
 # What IMG reads. Source: OSS, "Image processing overview"; HEIC and AVIF are read, too.
 IMAGE_EXTENSIONS = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tiff", "tif", "heic", "heif", "avif"})
+# Keys may hold anything after their last dot; what is longer, or one too many, is counted together.
+_MAX_EXTENSION, _MAX_EXTENSIONS = 16, 1000
+OTHER_EXTENSION = "..."
 # Objects of these classes have to be restored before anything reads them. Source: OSS, "Storage classes".
 ARCHIVE_CLASSES = frozenset({"Archive", "ColdArchive", "DeepColdArchive"})
 
@@ -47,6 +51,24 @@ class SourceObject(msgspec.Struct, frozen=True):
     row: Mapping[str, str] | None = None
     place: str = ""
     left_out: NotSelected | None = None
+
+
+class Extensions:
+    """How often which extension was met, in lower case; in little memory, whatever the keys are."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, key: str) -> None:
+        """Count the extension of a key."""
+        extension = (split_key(key)[2] or "").lower()
+        if len(extension) > _MAX_EXTENSION or (extension not in self._counts and len(self._counts) >= _MAX_EXTENSIONS):
+            extension = OTHER_EXTENSION
+        self._counts[extension] += 1
+
+    def commonest(self, count: int) -> dict[str, int]:
+        """The commonest ones, at most so many; the empty one is that of keys without extension."""
+        return dict(self._counts.most_common(count))
 
 
 def not_selected(source: SourceObject, entry: Source, own_targets: Sequence[ObjectRef] = ()) -> NotSelected | None:

@@ -115,7 +115,9 @@ class Decider:
 def judge_head(answer: Answer) -> Head | Failure:
     """What an answer to a HEAD of an object says."""
     if answer.status != HTTPStatus.OK:
-        return judge_error(answer)
+        refusal = judge_error(answer)
+        # An answer to HEAD has no body, and not every one has the header that stands in for it.
+        return replace(refusal, code="NoSuchKey") if refusal.code == "Http404" else refusal
     length = answer.headers.get("content-length", "")
     return Head(
         etag=normal_etag(answer.headers.get("etag", "")),

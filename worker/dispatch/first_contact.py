@@ -1,6 +1,6 @@
 """First contact: what the service says of each bucket before anything is sent for a task."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from worker.batch.document import Place
@@ -23,8 +23,12 @@ class Expectation:
     local: bool
 
 
-async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: Expectation) -> list[str]:
-    """Ask after each bucket. `buckets` says where the manifest names it. Returns notes on what stays unknown.
+async def first_contact(
+    sender: Sender, buckets: Mapping[str, Place], expected: Expectation, written: Collection[str] = ()
+) -> list[str]:
+    """Ask after each bucket. `buckets` says where the manifest names it, `written` which of them hold targets.
+
+    Returns notes: what stays unknown, and which targets keep their versions.
 
     Raises:
         UsageError: A bucket does not exist, or is elsewhere.
@@ -46,11 +50,13 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
                 raise StoppedError(message)
             problem = _problem(bucket, place, verdict, expected)
             if problem is None:
-                notes.append(f"bucket {bucket}: GetBucketInfo answered {verdict.code}; going on without knowing")
+                notes.append(_unknown(bucket, verdict))
             else:
                 problems.append(problem)
         elif verdict.location not in ("", f"oss-{expected.region}"):
             problems.append(_elsewhere(bucket, place, verdict))
+        elif bucket in written and verdict.versioning == "Enabled":
+            notes.append(f"bucket {bucket} is versioned: every POST adds a version, and the old ones stay")
     if problems:
         raise UsageError(problems)
     return notes
@@ -59,6 +65,11 @@ async def first_contact(sender: Sender, buckets: Mapping[str, Place], expected: 
 def judge_bucket_info(answer: Answer) -> BucketInfo | Failure:
     """What an answer to GetBucketInfo says."""
     return judge_reading(answer, parse_bucket_info)
+
+
+def _unknown(bucket: str, refusal: Failure) -> str:
+    mend = f"; allow oss:GetBucketInfo on acs:oss:*:*:{bucket}" if refusal.code == "AccessDenied" else ""
+    return f"bucket {bucket}: GetBucketInfo answered {refusal.code}; going on without knowing{mend}"
 
 
 def _problem(bucket: str, place: Place, refusal: Failure, expected: Expectation) -> Problem | None:

@@ -114,6 +114,7 @@ def parse_error(answer: Answer) -> Refusal:
         code=fields.get("Code") or f"Http{answer.status}",
         message=" ".join(fields.get("Message", "").split()),  # one line, whatever the service sends
         ec=fields.get("EC") or answer.headers.get("x-oss-ec", ""),
+        action=fields.get("AuthAction", ""),
     )
 
 
@@ -174,6 +175,19 @@ def parse_bucket_info(answer: Answer) -> BucketInfo:
     return BucketInfo(*(_text(bucket, name) for name in names))
 
 
+def parse_style(answer: Answer) -> str:
+    """What a style stands for: the content in the body of GetStyle.
+
+    Raises:
+        UnreadableAnswerError: It is not the documented XML.
+    """
+    content = _text(_root(answer.body, "Style"), "Content")
+    if not content:
+        message = "a Style without Content"
+        raise UnreadableAnswerError(message)
+    return content
+
+
 def _in_utc(moment: datetime) -> datetime:
     # A time without a zone is UTC: astimezone() alone would take it for local time.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -231,4 +245,5 @@ def _xml_fields(body: bytes) -> dict[str, str]:
         root: Element = ElementTree.fromstring(body)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         return {}
-    return {element.tag: element.text or "" for element in root}
+    # What RAM says of a refusal stands in an element of its own.
+    return {element.tag: element.text or "" for element in (*root, *root.iterfind("AccessDeniedDetail/AuthAction"))}

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 class Refusal:
     """An error answer. `ec` is the detailed code, for people only: OSS may change it, so nothing is decided by it.
 
-    Source: OSS, "Error responses".
+    `action` is what RAM says is not allowed, such as `oss:GetObject`; empty where it does not say.
+    Sources: OSS, "Error responses"; for `action` the pages of the error codes 0003-00000001 and -201.
     """
 
     http: int
     code: str
     message: str
     ec: str = ""
+    action: str = ""
 
 
 class RefusedError(Exception):

@@ -1,9 +1,17 @@
 """A request to OSS as a value, and a builder for each operation the worker uses."""
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from worker.oss.names import ObjectRef
 from worker.oss.process import PARAMETER
+
+
+class Billing(StrEnum):
+    """The class by which OSS bills a request."""
+
+    PUT = "put"
+    GET = "get"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,20 @@ class Request:
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = b""
+
+    @property
+    def lists(self) -> bool:
+        """Whether it asks for a listing."""
+        return self.method == "GET" and ("list-type", "2") in self.query
+
+    @property
+    def billing(self) -> Billing:
+        """Its class: of the requests the worker sends, listings and writes are PUT-class.
+
+        A process counts as one GetObject; of a POST with saveas no page says otherwise. Source: OSS, "API operation
+        calling fees" and "Data processing fees".
+        """
+        return Billing.PUT if self.lists or self.method == "PUT" else Billing.GET
 
     def with_headers(self, *headers: tuple[str, str]) -> "Request":
         """This request with more headers."""
@@ -42,6 +64,16 @@ def process_object(source: ObjectRef, process: str) -> Request:
 def head_object(target: ObjectRef) -> Request:
     """The metadata of an object. Source: OSS, HeadObject."""
     return Request("HEAD", target.bucket, target.key)
+
+
+def delete_object(target: ObjectRef) -> Request:
+    """Remove an object: for scratch objects of the worker's own, nothing else. Source: OSS, DeleteObject."""
+    return Request("DELETE", target.bucket, target.key)
+
+
+def get_style(bucket: str, name: str) -> Request:
+    """What a style of a bucket stands for. Source: OSS, GetStyle."""
+    return Request("GET", bucket, query=(("style", ""), ("styleName", name)))
 
 
 def bucket_info(bucket: str) -> Request:

@@ -76,9 +76,10 @@ def failure(code: str, message: str, answer: Answer | None = None) -> Failure:
 def judge_error(answer: Answer) -> Failure:
     """What an answer that is no success calls for. Redirects are never followed: they are permanent."""
     refusal = parse_error(answer)
+    message = refusal.message or f"HTTP status {answer.status} without an OSS error"
     return Failure(
         code=refusal.code,
-        message=refusal.message or f"HTTP status {answer.status} without an OSS error",
+        message=f"{message} (not allowed: {refusal.action})" if refusal.action else message,
         remedy=remedy(refusal.code, answer.status),
         http=answer.status,
         ec=refusal.ec,

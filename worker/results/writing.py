@@ -233,6 +233,18 @@ def ensure_writable(directory: Path) -> None:
         raise ResultsError(message) from error
 
 
+def unwritable_reason(directory: Path) -> str | None:
+    """Why a directory could not be made and written into, or None; nothing stays of the question."""
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(b"\n")
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
 def sync_directory(directory: Path) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY)

@@ -9,7 +9,7 @@ from worker.batch.digests import DigestSet
 from worker.batch.entry import InventorySource, ListSource, ObjectsSource, PrefixSource, Source, TableSource
 from worker.batch.manifest import Manifest
 from worker.batch.planner import BadSource, BadTask, PlannedTask, plan_source
-from worker.batch.selection import NotSelected, SourceObject, not_selected
+from worker.batch.selection import Extensions, NotSelected, SourceObject, not_selected
 from worker.batch.task import Shard
 from worker.oss.names import ObjectRef
 from worker.sources.asking import Ask
@@ -29,8 +29,8 @@ _TURN = 100
 class Enumeration:
     """One reading of a manifest's sources. The counts grow while the stream is read.
 
-    `listed` = `selected` + all of `not_selected`; `duplicates` counts tasks that were met again; `empty` are the
-    entries that selected nothing though they should have.
+    `listed` = `selected` + all of `not_selected`; `other_extensions` are those of keys that are no images; `duplicates`
+    counts tasks that were met again; `empty` are the entries that selected nothing though they should have.
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class Enumeration:
         self.listed = 0
         self.selected = 0
         self.not_selected: Counter[NotSelected] = Counter()
+        self.other_extensions = Extensions()
         self.duplicates = 0
         self.empty: list[Source] = []
+        self._streamed: dict[str, DigestSet] = {}
 
     async def planned(self) -> AsyncGenerator[tuple[SourceObject | BadSource, list[Planned]], None]:
         """Each selected source, in the manifest's order, with its tasks of this shard.
@@ -63,6 +65,8 @@ class Enumeration:
                         await asyncio.sleep(0)
                     if isinstance(source, SourceObject) and (reason := not_selected(source, entry, self._own_targets)):
                         self.not_selected[reason] += 1
+                        if reason is NotSelected.NOT_AN_IMAGE:
+                            self.other_extensions.add(source.key)
                         continue
                     self.selected += 1
                     yield source, plan_source(source, entry, self._manifest, self._shard)
@@ -71,14 +75,19 @@ class Enumeration:
 
     async def streamed(self) -> AsyncGenerator[Planned, None]:
         """The tasks alone, each once. Only where the templates are proven to give every task a target of its own."""
-        seen = DigestSet()
+        # Apart by pipeline: no two of them share a target, and so it is known which pipeline writes one.
+        self._streamed = {pipeline.name: DigestSet() for pipeline in self._manifest.pipelines}
         async with aclosing(self.planned()) as sources:
             async for _, planned in sources:
                 for item in planned:
-                    if isinstance(item, PlannedTask) and not seen.add(item.digest):
+                    if isinstance(item, PlannedTask) and not self._streamed[item.task.pipeline].add(item.digest):
                         self.duplicates += 1
                         continue
                     yield item
+
+    def writer_of(self, target: bytes) -> str | None:
+        """The pipeline that writes a target, by its digest, as far as tasks were streamed; None where none does."""
+        return next((pipeline for pipeline, targets in self._streamed.items() if target in targets), None)
 
     def _found(self, entry: Source) -> AsyncGenerator[SourceObject | BadSource, None]:
         match entry:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -15,7 +16,7 @@ from worker.batch.entry import BucketSource
 from worker.batch.planner import BadTask, PlannedTask
 from worker.batch.selection import SourceObject
 from worker.batch.task import Task, target_digest
-from worker.errors import Problem, UsageError
+from worker.errors import CollisionError, Problem
 from worker.oss.names import ObjectRef, key_problem
 from worker.sources.enumeration import Enumeration, Planned
 
@@ -31,8 +32,8 @@ _BAD = msgspec.msgpack.Decoder(BadTask)
 class Spool:
     """Tasks in a temporary SQLite file below `$TMPDIR`. Use as a context manager.
 
-    `guarded` are the prefixes of sources that no target may lie below. Sources are kept to be compared with targets,
-    unless it is proven that these are `apart`.
+    `guarded` are the prefixes of sources that no target may lie below. `apart`: it is proven that no target is a
+    source, and sources are not kept.
     """
 
     def __init__(self, guarded: Sequence[BucketSource], *, apart: bool = False) -> None:
@@ -44,6 +45,7 @@ class Spool:
         self._directory = tempfile.TemporaryDirectory(prefix="oss-saveas-")
         self._database = sqlite3.connect(Path(self._directory.name) / "spool.sqlite", isolation_level=None)
         self._problems: list[Problem] = []
+        self._collides: Counter[str] = Counter()
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -65,11 +67,11 @@ class Spool:
         self._database.close()
         self._directory.cleanup()
 
-    async def fill(self, enumeration: Enumeration) -> None:
-        """Read all sources, and prove the plan.
+    async def fill(self, enumeration: Enumeration, *, to_end: bool = False) -> None:
+        """Read all sources, and prove the plan; `to_end`: where the proof fails, all that collides is counted.
 
         Raises:
-            UsageError: Two tasks write one target, or a target is a source.
+            CollisionError: Two tasks write one target, or a target is a source.
         """
         async with aclosing(enumeration.planned()) as sources:
             async for source, planned in sources:
@@ -79,12 +81,14 @@ class Spool:
                     self._add(item)
                 if len(self._batch) >= _BATCH:
                     enumeration.duplicates += self._write()
-                    if len(self._problems) >= _MAX_PROBLEMS:
+                    if len(self._problems) >= _MAX_PROBLEMS and not to_end:
                         break
         enumeration.duplicates += self._write()
         self._find_targets_that_are_sources()
         if self._problems:
-            raise UsageError(self._problems[:_MAX_PROBLEMS])
+            if (collide := self._collides.total()) > len(self._problems) and to_end:
+                self._problems.append(Problem(f"in all, {collide:,} tasks collide"))
+            raise CollisionError(self._problems, self._collides)
 
     async def tasks(self) -> AsyncGenerator[Planned, None]:
         """All tasks, in the order in which they were found."""
@@ -95,6 +99,11 @@ class Spool:
             await asyncio.sleep(0)  # signals and the results log get their turn where nothing has to be waited for
             for _, target, data in rows:
                 yield _BAD.decode(data) if target is None else PlannedTask(_TASK.decode(data), target)
+
+    def writer_of(self, target: bytes) -> str | None:
+        """The pipeline that writes a target, by its digest; None where none does."""
+        found = self._database.execute("SELECT data FROM task WHERE target = ?", (target,)).fetchone()
+        return None if found is None else _TASK.decode(found[0]).pipeline
 
     def _add(self, item: Planned) -> None:
         self._last += 1
@@ -108,8 +117,13 @@ class Spool:
                     f"pipeline {task.pipeline!r} makes {task.target} of {task.source}, which lies below a source prefix"
                 )
                 mend = "choose a target outside the sources, or set `allow: [target-in-source]`"
-                self._problems.append(entry.place.problem(reason, mend))
+                self._collide(task, entry.place.problem(reason, mend))
         self._batch.append((self._last, item.digest, _ENCODER.encode(task)))
+
+    def _collide(self, task: Task, problem: Problem) -> None:
+        self._collides[task.pipeline] += 1
+        if len(self._problems) < _MAX_PROBLEMS:
+            self._problems.append(problem)
 
     def _write(self) -> int:
         """Write what has gathered. Returns how many tasks of it were there; two that share a target are a problem."""
@@ -133,19 +147,17 @@ class Spool:
             if (other.source, other.pipeline, other.process) == (task.source, task.pipeline, task.process):
                 duplicates += 1
             else:
-                self._problems.append(_collision(task, other))
+                self._collide(task, _collision(task, other))
         return duplicates
 
     def _find_targets_that_are_sources(self) -> None:
-        query = "SELECT data FROM task JOIN source USING (target) LIMIT ?"
-        for (data,) in self._database.execute(query, (_MAX_PROBLEMS,)).fetchall():
+        for (data,) in self._database.execute("SELECT data FROM task JOIN source USING (target)"):
             task = _TASK.decode(data)
             same = task.source == task.target
             what = "is its own source" if same else "is a source of this job, too"
             reason = f"the target {task.target} of pipeline {task.pipeline!r} {what}"
-            self._problems.append(
-                Problem(reason, "choose a target outside the sources: a repeat would process the result")
-            )
+            mend = "choose a target outside the sources: a repeat would process the result"
+            self._collide(task, Problem(reason, mend))
 
 
 def _collision(task: Task, other: Task) -> Problem:

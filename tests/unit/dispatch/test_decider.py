@@ -80,8 +80,9 @@ def test_a_source_is_asked_for_its_etag_once_for_all_pipelines() -> None:
     ] * 3
 
 
-def test_a_source_that_is_gone_fails_without_a_post() -> None:
-    (decision,) = decide(Service(script(refused(404, "NoSuchKey"))), UNKNOWN)
+@pytest.mark.parametrize("gone", [MISSING, refused(404, "NoSuchKey")], ids=["no body", "with a code"])
+def test_a_source_that_is_gone_fails_without_a_post(gone: Answer) -> None:
+    (decision,) = decide(Service(script(gone)), UNKNOWN)
     assert isinstance(decision, Result)
     assert (decision.status, decision.id, decision.attempts, decision.touched) == (Status.FAILED, None, 0, False)
     assert decision.error is not None

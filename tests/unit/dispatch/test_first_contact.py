@@ -62,6 +62,17 @@ def test_a_bucket_at_another_endpoint_is_told_as_such() -> None:
         contact(Service(script(refused(403, "AccessDenied", message))))
 
 
+def test_targets_that_keep_their_versions_are_noted() -> None:
+    versioned = answer(200, b"<BucketInfo><Bucket><Versioning>Enabled</Versioning></Bucket></BucketInfo>")
+    expected = Expectation("http://127.0.0.1:9", "cn-hangzhou", local=False)
+    for written, count in ((("renditions",), 1), ((), 0)):
+        sender = Service(script(versioned)).sender(policy=QUICK)
+        notes = in_virtual_time(first_contact(sender, BUCKETS, expected, written))
+        assert [note.startswith("bucket renditions is versioned: every POST adds a version") for note in notes] == [
+            True
+        ] * count
+
+
 @pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidAccessKeyId", "SecurityTokenExpired"])
 def test_refused_credentials_end_it_at_once(code: str) -> None:
     service = Service(script(refused(403, code)))
@@ -77,6 +88,7 @@ def test_anything_else_is_a_note(unclear: Answer) -> None:
     service = Service(lambda request: unclear if request.bucket == "photos" else HERE)
     (note,) = contact(service)
     assert note.startswith("bucket photos: ")
+    assert ("allow oss:GetBucketInfo on acs:oss:*:*:photos" in note) == (unclear.status == 403)
 
 
 @pytest.mark.parametrize("code", ["ConnectionFailed", "ConnectTimeout"])

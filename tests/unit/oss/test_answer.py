@@ -22,6 +22,7 @@ from worker.oss.answer import (
     parse_http_date,
     parse_listing,
     parse_processed,
+    parse_style,
     parse_timestamp,
 )
 from worker.oss.encoding import percent
@@ -60,6 +61,12 @@ def error(body: bytes = b"", status: int = 400, **headers: str) -> Refusal:
 
 def test_an_error_is_read_from_xml() -> None:
     assert error(ERROR) == INVALID
+
+
+def test_an_error_names_the_action_that_is_not_allowed() -> None:
+    detail = b"<AccessDeniedDetail><AuthAction>oss:GetObject</AuthAction></AccessDeniedDetail>"
+    assert error(b"<Error><Code>AccessDenied</Code>" + detail + b"</Error>", 403).action == "oss:GetObject"
+    assert error(b"<Error><Code>AccessDenied</Code></Error>", 403).action == ""
 
 
 @pytest.mark.parametrize("wrap", [True, False])
@@ -315,3 +322,16 @@ def test_an_etag_is_normal_without_quotes_in_upper_case(text: str, expected: str
 def test_a_normal_etag_stays_as_it_is_however_it_was_quoted(text: str) -> None:
     once = normal_etag(f'"{text}"')
     assert normal_etag(once) == normal_etag(f'W/"{text}"') == once
+
+
+def test_a_style_is_its_content() -> None:
+    body = b"<Style><Name>w</Name><Content>image/resize,w_100</Content><CreateTime>...</CreateTime></Style>"
+    assert parse_style(Answer(200, {}, body)) == "image/resize,w_100"
+
+
+@pytest.mark.parametrize(
+    "body", [*NOT_XML, b"<Style/>", b"<Style><Content/></Style>", b"<Other><Content>a</Content></Other>"]
+)
+def test_a_style_that_cannot_be_read_is_no_style(body: bytes) -> None:
+    with pytest.raises(UnreadableAnswerError):
+        parse_style(Answer(200, {}, body))

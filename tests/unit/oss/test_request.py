@@ -3,7 +3,16 @@
 import pytest
 
 from worker.oss.names import ObjectRef
-from worker.oss.request import Request, bucket_info, head_object, list_objects, process_object
+from worker.oss.request import (
+    Billing,
+    Request,
+    bucket_info,
+    delete_object,
+    get_style,
+    head_object,
+    list_objects,
+    process_object,
+)
 
 
 def test_a_process_is_posted_to_the_source_raw_and_with_no_header_of_its_own() -> None:
@@ -20,6 +29,8 @@ def test_a_process_is_posted_to_the_source_raw_and_with_no_header_of_its_own() -
 
 def test_head_and_bucket_info_name_what_they_ask_about() -> None:
     assert head_object(ObjectRef("photos", "a.jpg")) == Request("HEAD", "photos", "a.jpg")
+    assert delete_object(ObjectRef("photos", "a.jpg")) == Request("DELETE", "photos", "a.jpg")
+    assert get_style("photos", "w") == Request("GET", "photos", "", (("style", ""), ("styleName", "w")))
     assert bucket_info("photos") == Request("GET", "photos", "", (("bucketInfo", ""),))
 
 
@@ -51,3 +62,11 @@ def test_headers_and_query_are_added_at_the_end() -> None:
 def test_the_repr_shows_neither_signature_nor_token() -> None:
     request = Request("GET", query=(("x-oss-signature", "made-up"),), headers=(("authorization", "made-up"),))
     assert "made-up" not in repr(request)
+
+
+def test_listings_and_writes_are_billed_as_put_and_the_rest_as_get() -> None:
+    a = ObjectRef("photos", "a.jpg")
+    for request in (head_object(a), bucket_info("photos"), get_style("photos", "w"), process_object(a, "style/w")):
+        assert (request.billing, request.lists) == (Billing.GET, False)
+    assert (list_objects("photos", "").billing, list_objects("photos", "").lists) == (Billing.PUT, True)
+    assert (Request("PUT", "photos", "a").billing, Request("PUT", "photos", "a").lists) == (Billing.PUT, False)

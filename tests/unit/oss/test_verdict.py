@@ -172,3 +172,9 @@ def test_a_reading_request_is_judged_by_the_parser_of_its_operation() -> None:
     garbage = judge_reading(answered(body=b"<html>"), parse_listing)
     assert isinstance(garbage, Failure)
     assert (garbage.code, garbage.remedy) == ("UnreadableAnswer", Remedy.RETRY)
+
+
+def test_a_refusal_names_the_action_that_is_not_allowed() -> None:
+    detail = "<AccessDeniedDetail><AuthAction>oss:PutObject</AuthAction></AccessDeniedDetail>"
+    body = f"<Error><Code>AccessDenied</Code><Message>no</Message>{detail}</Error>"
+    assert judge_error(answered(403, body.encode())).message == "no (not allowed: oss:PutObject)"

@@ -16,8 +16,9 @@ from worker.batch.manifest import Manifest
 from worker.batch.planner import BadTask, PlannedTask
 from worker.batch.proof import own_targets
 from worker.batch.selection import NotSelected
-from worker.batch.task import Shard
+from worker.batch.task import Shard, target_digest
 from worker.errors import UsageError
+from worker.oss.names import ObjectRef
 from worker.sources.enumeration import Enumeration, Planned
 from worker.sources.files import Files
 from worker.sources.spool import Spool
@@ -48,6 +49,20 @@ def spooled(tested: Enumeration, guarded: list[PrefixSource] | None = None) -> t
             return [item async for item in spool.tasks()], spool.count
 
     return asyncio.run(main())
+
+
+async def test_it_is_known_which_pipeline_writes_a_target() -> None:
+    pipelines = PIPELINE + PIPELINE.partition("\n")[2].replace("small", "big")
+    job = manifest("prefix: in/", pipelines)
+    keys = ["in/a.jpg", "in/b.jpg"]
+    tested = enumeration(job, keys)
+    assert len(await streamed(tested)) == 4
+    with Spool([]) as spool:
+        await spool.fill(enumeration(job, keys))
+        for writer_of in (tested.writer_of, spool.writer_of):
+            for name in ("small", "big"):
+                assert writer_of(target_digest(ObjectRef("renditions", f"{name}/in/b.jpg"))) == name
+            assert writer_of(target_digest(ObjectRef("renditions", "small/in/c.jpg"))) is None
 
 
 async def test_what_was_listed_is_what_was_selected_and_what_was_not() -> None:

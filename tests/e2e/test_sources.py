@@ -1,17 +1,22 @@
 """Sources of every kind, from wherever they are read, against the local OSS."""
 
+import asyncio
 import gzip
 import io
 import json
+import re
+import signal
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
 from PIL import Image
 
-from tests.e2e.desk import Desk
+from tests.e2e.desk import MANIFEST, Desk, until
 from tests.emulator.pictures import jpeg
 from tests.inventories import FULL, delivered, row
+from tests.stand_in import Reply, Seen, StandIn
 
 CONFIG = """\
 endpoint: local
@@ -126,3 +131,53 @@ pipelines:
     reasons = sorted(line["error"]["message"] for line in desk.lines() if line["status"] == "failed")
     assert ["keys.csv:4" in reasons[0], "keys.csv:5" in reasons[1]] == [True, True]
     assert all("w takes a whole number from 1 to 16384" in reason for reason in reasons)
+
+
+def giving(objects: dict[str, bytes], resets: int = 0) -> Callable[[Seen], Reply | None]:
+    """Gives objects, whole or in ranges; the first `resets` times it closes the connection instead."""
+    left = resets
+
+    def answer(request: Seen) -> Reply | None:
+        nonlocal left
+        content = objects.get(request.key)
+        if content is None:
+            return None
+        if request.method == "HEAD":
+            return Reply(headers=(("ETag", '"E"'), ("Content-Length", str(len(content)))))
+        assert request.headers["if-match"] == '"E"'
+        if left:
+            left -= 1
+            return Reply(status=None)
+        first, last = map(int, re.findall("[0-9]+", request.headers["range"]))
+        return Reply(206, body=content[first : last + 1])
+
+    return answer
+
+
+async def test_a_connection_that_breaks_costs_one_piece_of_an_object(desk: Desk) -> None:
+    keys = "".join(f"{number:07}.jpg\n" for number in range(3))
+    padded = keys + "".join(f"/{'x' * 1000}\n" for _ in range(9000))  # rows that are bad, and more than one piece
+    async with StandIn({"photos": {f"{number:07}.jpg": "E" for number in range(3)}, "renditions": {}}) as server:
+        desk.set_up(server, MANIFEST.replace("prefix: in/", "list: oss://photos/keys.txt"))
+        server.script = giving({"keys.txt": padded.encode()}, resets=2)
+        ended = await desk.run("plan", "job.yaml", "--json")
+        pieces = [request.headers["range"] for request in server.seen if "range" in request.headers]
+    assert ended.code == 0, ended.err
+    assert ended.json["listed"] == 9003
+    assert len(pieces) == 5
+    assert len(set(pieces)) == 3
+
+
+async def test_a_signal_ends_a_run_that_waits_for_standard_input_after_it_has_fetched(desk: Desk) -> None:
+    inventory = delivered([row("a.jpg")])
+    async with StandIn({"photos": {"a.jpg": "E"}, "renditions": {}, "logs": {}}) as server:
+        sources = f'inventory: oss://logs/{inventory.manifest}\n  - list: "-"'
+        desk.set_up(server, MANIFEST.replace("prefix: in/", sources))
+        server.script = giving(inventory.objects)
+        process = await desk.start("run", "job.yaml")
+        await until(lambda: any(request.key.endswith(".csv.gz") and request.method == "GET" for request in server.seen))
+        await asyncio.sleep(0.5)  # until it waits; sooner, the test shows less, but does not fail
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 75
+        assert not server.posts

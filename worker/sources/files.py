@@ -1,5 +1,6 @@
 """Files: what entries name, brought to where it can be read. Objects are fetched to a directory in `$TMPDIR`."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +72,8 @@ class Files:
         self._count += 1
         path = Path(self._directory.name) / str(self._count)
         with path.open("wb") as file:
-            await fetch(self._ask, entry.place, source, file)
+            # A task of its own: its waits are cut by a stop, and so may be the one that the caller is in.
+            await asyncio.create_task(fetch(self._ask, entry.place, source, file), name=f"fetch {source}")
         return File(entry.place, str(source), str(path))
 
 

@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -137,6 +137,7 @@ def plan(
     job = _manifest(manifest, datetime.now(UTC))
     part = arguments.shard(shard)
     found = uvloop.run(forecast(job, settings, part, arguments.parallelism(os.environ, part), os.environ, _log))
+    found = replace(found, notes=[*found.notes, *(problem.brief for problem in job.advice)])
     if as_json:
         print_json(found.document())
     else:
@@ -146,19 +147,21 @@ def plan(
 
 @app.command()
 def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...")], as_json: Json = False) -> int:
-    """Check manifests and the files they name, without asking the service; tells all problems at once."""
+    """Check manifests and the files they name, without asking the service; tells all problems at once, and advice."""
     now = datetime.now(UTC)
     problems: list[str] = []
+    warnings: list[str] = []
     for path in manifests:
         try:
-            with_files(_manifest(path, now))
+            warnings += map(str, with_files(_manifest(path, now)).advice)
         except UsageError as error:
-            problems += [str(problem) for problem in error.problems]
+            problems += map(str, error.problems)
     if as_json:
-        print_json({"schema": 1, "valid": not problems, "problems": problems})
-    elif problems:
-        complain("\n".join(problems))
-    else:
+        print_json({"schema": 1, "valid": not problems, "problems": problems, "warnings": warnings})
+        return Exit.USAGE if problems else Exit.OK
+    if problems or warnings:
+        complain("\n".join([*problems, *warnings]))
+    if not problems:
         print_text("\n".join(f"{path}: valid" for path in manifests))
     return Exit.USAGE if problems else Exit.OK
 

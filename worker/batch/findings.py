@@ -86,10 +86,15 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = list(document.problems)
+        self.advice: list[Problem] = []
 
     def add(self, path: Path, reason: str, mend: str = "", *, key: bool = False, offset: int = 0) -> None:
         """Add a problem with the value at a path, or with its key."""
         self.problems.append(self.document.place(path, key=key, offset=offset).problem(reason, mend))
+
+    def advise(self, path: Path, reason: str, mend: str, *, offset: int = 0) -> None:
+        """Add advice on the value at a path."""
+        self.advice.append(self.document.place(path, offset=offset).warning(reason, mend))
 
     def keys(self, path: Path) -> Sequence[str]:
         """The keys of the mapping at a path, in their order; none where no mapping is."""

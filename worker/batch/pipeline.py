@@ -19,7 +19,7 @@ from worker.batch.template import (
     Template,
     TemplateError,
 )
-from worker.oss.names import ObjectRef
+from worker.oss.names import MAX_KEY_BYTES, ObjectRef
 
 _NAME = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _RECIPES = ("process", "style", "actions")
@@ -90,6 +90,8 @@ def _template(text: str) -> Template:
         raise MendableError("the target key is empty", 'write a template, as "thumbs/{key}"')
     if text.startswith(("/", "\\")):
         raise MendableError("no key begins with '/' or '\\'", "leave it out")
+    if len("".join(literals).encode()) > MAX_KEY_BYTES:
+        raise MendableError(f"no key is longer than {MAX_KEY_BYTES} bytes", "shorten it")
     return template
 
 
@@ -131,6 +133,7 @@ class PipelineReader:
         process, template = self._process(path, shape), _template(shape.target.key)
         if process is None:
             return None
+        self._remark(path, shape, process)
         set_format = shape.format or recipe.set_format(process)
         unknown = template.names & FORMAT_FIELDS
         if unknown and set_format is None and recipe.has_style(process):
@@ -170,6 +173,18 @@ class PipelineReader:
         if shape.actions is not None:
             return self._actions((*path, "actions"), shape.actions)
         return None
+
+    def _remark(self, path: Path, shape: _Pipeline, process: ProcessTemplate) -> None:
+        """Pass on what is odd about a recipe, each at its action."""
+        for remark in recipe.remarks_on(process):
+            at: Path = (*path, "actions", remark.step) if shape.actions else (*path, "process")
+            text = process.constant
+            # Offsets are told only where the text is the process itself.
+            offset = recipe.offset_of(text, remark.step) if text is not None and text == shape.process else 0
+            if remark.refused:
+                self.findings.add(at, remark.reason, remark.mend, offset=offset)
+            else:
+                self.findings.advise(at, remark.reason, remark.mend, offset=offset)
 
     def _actions(self, path: Path, items: tuple[Any, ...]) -> ProcessTemplate | None:
         if not items:

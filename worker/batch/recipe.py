@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from worker.batch.findings import MendableError, nearest, shown
 from worker.batch.template import Encoded, Field, ProcessPart, ProcessTemplate, TemplateError, parse_value
-from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, output_format
-from worker.oss.process import Action, Style, check_pipes, parse, parse_action
+from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, image_problem, output_format, unknown_parameter
+from worker.oss.lint import Remark, remarks
+from worker.oss.parameter import decoded
+from worker.oss.process import Action, Style, parse, parse_action
 from worker.oss.refusal import RefusedError
 
 _IMAGE = "image/"
@@ -91,6 +94,25 @@ def recheck(process: str) -> None:
         MendableError: The service would refuse it.
     """
     _check(process, exact=False)
+    for remark in remarks(parse(process)):
+        if remark.refused:
+            raise MendableError(remark.reason, remark.mend)
+
+
+def remarks_on(template: ProcessTemplate) -> list[Remark]:
+    """What is odd about a recipe that is right action by action; values with fields are not judged."""
+    found = remarks(parse(template.with_fields_as(_FIELD)))
+    return [replace(remark, reason=remark.reason.replace(_FIELD, "{...}")) for remark in found]
+
+
+def offset_of(process: str, step: int) -> int:
+    """How many characters of a process stand before a step of it: an action or a style, counted from 0."""
+    offset, offsets = 0, []
+    for part in process.split("|"):
+        within = [before for before, _ in _actions(part)] if part.startswith(_IMAGE) else [0]
+        offsets += [offset + before for before in within]
+        offset += len(part) + 1
+    return offsets[step]
 
 
 def set_format(template: ProcessTemplate) -> str | None:
@@ -104,13 +126,8 @@ def has_style(template: ProcessTemplate) -> bool:
 
 
 def _check(process: str, *, exact: bool) -> None:
-    parts = process.split("|")
-    try:
-        check_pipes(parts)
-    except RefusedError as error:
-        raise MendableError(_said(error), "write actions one after the other in one image/...") from None
     offset = 0
-    for part in parts:
+    for part in process.split("|"):
         try:
             _check_processor(part)
         except MendableError as error:
@@ -157,6 +174,9 @@ def _check_action(action: Action) -> None:
     _check_picture(action.name)
     if any(_FIELD in name for name, _ in action.parameters):
         raise MendableError(f"{action.name}: a field in the name of a parameter", "use fields in values only")
+    image = dict(action.parameters).get("image") if action.name == "watermark" else None
+    if image is not None and decoded(image) and (problem := image_problem(image)):
+        raise MendableError(f"watermark image: {problem.reason}", problem.mend)
     if not any(_FIELD in value for _, value in action.parameters):
         try:
             check(action)
@@ -164,6 +184,8 @@ def _check_action(action: Action) -> None:
             raise MendableError(_said(error), _expected(action)) from None
     elif action.name == "format":
         raise MendableError("format: a field", "write the format: one recipe puts out one format")
+    if problem := unknown_parameter(action):
+        raise MendableError(problem.reason, problem.mend)
 
 
 def _check_picture(name: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 from worker.oss.action_table import ACTIONS, FONTS, FORMATS, GRAVITIES, WATERMARK_ACTIONS
 from worker.oss.encoding import to_base64
+from worker.oss.names import key_problem
 from worker.oss.parameter import BARE, ActionSpec, Kind, Parameter, decoded, is_integer
 from worker.oss.process import Action, Image, check_pipes, parse
 from worker.oss.refusal import RefusedError, refuse
@@ -20,7 +21,9 @@ __all__ = [
     "build",
     "check",
     "complete",
+    "image_problem",
     "output_format",
+    "unknown_parameter",
     "values",
     "watermark_image",
 ]
@@ -95,6 +98,32 @@ def watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
     return key, tuple(complete(action, WATERMARK_ACTIONS) for action in actions)
 
 
+def image_problem(value: str) -> ActionError | None:
+    """What is wrong with the value of `image`, as an author of a recipe is told it; None where nothing is."""
+    try:
+        key, actions = watermark_image(value)
+    except RefusedError as error:
+        return ActionError(error.refusal.message, f"it can be prepared by {', '.join(WATERMARK_ACTIONS)}")
+    if reason := key_problem(key):
+        return ActionError(reason, "write KEY, or KEY?x-oss-process=image/...")
+    return next((found for action in actions if (found := unknown_parameter(action, WATERMARK_ACTIONS))), None)
+
+
+def unknown_parameter(action: Action, known: Mapping[str, ActionSpec] = ACTIONS) -> ActionError | None:
+    """The first parameter that the table does not know: the service ignores some of these, and refuses others."""
+    spec = known[action.name]
+    name = next((name for name, _ in action.parameters if name not in spec.parameters), None)
+    return None if name is None else _unknown(spec, name)
+
+
+def _unknown(spec: ActionSpec, name: str) -> ActionError:
+    if spec.is_bare:
+        return ActionError(f"{spec.name} has no parameter {name!r}", f"it takes {spec.parameters[BARE].expected}", name)
+    if name == BARE:
+        return ActionError(f"{spec.name} takes named parameters", _nearest(name, spec.parameters))
+    return ActionError(f"{spec.name} has no parameter {name!r}", _nearest(name, spec.parameters), name)
+
+
 def _check_against(spec: ActionSpec, action: Action) -> None:
     given = values(action)
     if spec.is_bare:
@@ -167,18 +196,15 @@ def _encode(spec: ActionSpec, name: str, value: str, *, judge: bool) -> str:
     if parameter is None:
         if name == BARE:
             raise ActionError(f"{spec.name} takes named parameters", f"write `{spec.name}: {{name: value}}`")
-        raise ActionError(f"{spec.name} has no parameter {name!r}", _nearest(name, spec.parameters), name)
+        raise _unknown(spec, name)
     if not judge:
         return value
     encoded = to_base64(value) if parameter.is_encoded else value
     if not parameter.accepts(encoded):
         shown = f"{spec.name} {name}".rstrip()
         raise ActionError(f"{shown}: {value!r} is not accepted", f"it takes {parameter.expected}", name)
-    if parameter.kind is Kind.OBJECT:
-        try:
-            watermark_image(encoded)
-        except RefusedError as error:
-            raise ActionError(f"{spec.name} {name}: {value!r}: {error.refusal.message}", "mend it", name) from None
+    if parameter.kind is Kind.OBJECT and (problem := image_problem(encoded)):
+        raise ActionError(f"{spec.name} {name}: {value!r}: {problem.reason}", problem.mend, name)
     return encoded
 
 

@@ -73,6 +73,20 @@ async def test_validate_tells_every_problem_with_its_place_and_its_mend(desk: De
     assert any("missing.yaml" in problem for problem in found.json["problems"])
 
 
+async def test_advice_is_told_and_nothing_is_stopped_by_it(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 1), "renditions": {}}) as server:
+        desk.set_up(server, MANIFEST.replace("image/resize,w_4", "image/resize,w_4/format,webp"))
+        ended = await desk.run("validate", "job.yaml")
+        assert (ended.code, ended.out) == (0, "job.yaml: valid\n")
+        assert "job.yaml:9:39: warning: targets keep the extension of their sources, and hold webp" in ended.err
+        assert "mend: end the key with {key}.webp" in ended.err
+        found = (await desk.run("validate", "job.yaml", "--json")).json
+        assert (found["valid"], found["problems"], len(found["warnings"])) == (True, [], 1)
+        notes = (await desk.run("plan", "job.yaml", "--json")).json["notes"]
+        assert [note for note in notes if note.startswith("job.yaml:9:39: targets keep")]
+        assert (await desk.run("run", "job.yaml", "--json")).json["saved"] == 1
+
+
 @pytest.mark.parametrize("command", ["run", "plan"])
 async def test_a_wrong_manifest_is_64_before_anything_is_sent(desk: Desk, command: str) -> None:
     async with StandIn({"photos": {}}) as server:

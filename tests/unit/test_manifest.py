@@ -150,6 +150,15 @@ def test_a_row_fills_the_process_and_is_judged_again() -> None:
         pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "1/crop"}))
 
 
+def test_a_row_that_asks_for_too_many_pixels_is_bad() -> None:
+    table = "{csv: a.csv, columns: [key, w]}"
+    process = "image/rotate,0/resize,m_fill,h_5000,w_{row.w}"
+    (pipeline,) = small(table, 'bucket: out, key: "{row.w}/{key}"', process=process).pipelines
+    assert pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "3000"}))
+    with pytest.raises(BadValue, match="a result has at most"):
+        pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "6000"}))
+
+
 @pytest.mark.parametrize(
     "process",
     [
@@ -400,7 +409,7 @@ def test_the_jobs_own_targets_are_not_its_sources_where_that_is_allowed() -> Non
 
 
 def test_there_are_enough_wrong_manifests() -> None:
-    assert len(cases("manifests.txt")) >= 100
+    assert len(cases("manifests.txt")) >= 140
 
 
 @pytest.mark.parametrize("case", cases("manifests.txt"), ids=lambda case: case.title)
@@ -427,6 +436,7 @@ def test_the_manifest_of_the_documentation_is_right() -> None:
     looked_into = with_columns(with_columns(manifest(example), 3, ["key"]), 5, ["key"])
     assert collision_free(looked_into)
     assert apart(looked_into)
+    assert looked_into.advice == ()
     answer = text.split("```text\n")[1].split("```")[0].rstrip("\n")
     assert answer in {case.answer for case in cases("manifests.txt")}
 

@@ -119,14 +119,6 @@ class Findings:
             return None
         return value
 
-    def convert(self, path: Path, convert: Callable[[str], T], text: str) -> T | None:
-        """The result of a conversion; None, and a problem, where it raises `MendableError`."""
-        try:
-            return convert(text)
-        except MendableError as error:
-            self.add(path, error.reason, error.mend, offset=error.offset)
-            return None
-
     def raise_all(self) -> None:
         """Raise a `UsageError` with all problems in the order of the file, if there are any."""
         if self.problems:

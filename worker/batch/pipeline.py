@@ -202,4 +202,9 @@ class PipelineReader:
         if not all(isinstance(value, str) for value in values):
             self.findings.add((*path, name), f"{name}: a value that is no text", "write one text for each parameter")
             return None
-        return self.findings.convert((*path, name), lambda given: recipe.from_action(given, parameters), name)
+        try:
+            return recipe.from_action(name, parameters)
+        except recipe.PartError as error:
+            at = (*path, name, error.parameter) if error.parameter else (*path, name)
+            self.findings.add(at, error.reason, error.mend, key=error.is_name, offset=error.offset)
+            return None

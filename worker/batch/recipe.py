@@ -6,8 +6,18 @@ from dataclasses import replace
 from itertools import chain
 
 from worker.batch.findings import MendableError, nearest, shown
-from worker.batch.template import Encoded, Field, ProcessPart, ProcessTemplate, TemplateError, parse_value
-from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, image_problem, output_format, unknown_parameter
+from worker.batch.template import Encoded, Field, Part, ProcessPart, ProcessTemplate, TemplateError, parse_value
+from worker.oss.actions import (
+    ACTIONS,
+    BARE,
+    ActionError,
+    build,
+    check,
+    expected,
+    image_problem,
+    output_format,
+    unknown_parameter,
+)
 from worker.oss.lint import Remark, remarks
 from worker.oss.parameter import decoded
 from worker.oss.process import Action, Style, parse, parse_action
@@ -48,26 +58,34 @@ def from_style(name: str) -> ProcessTemplate:
     return ProcessTemplate.literal(str(Style(name)))
 
 
+class PartError(MendableError):
+    """A structured action is wrong in a part: `parameter`, empty for the action itself; `is_name`: in that name."""
+
+    def __init__(self, reason: str, mend: str, parameter: str, offset: int = 0, *, is_name: bool = False) -> None:
+        super().__init__(reason, mend, offset)
+        self.parameter = parameter
+        self.is_name = is_name
+
+
 def from_action(name: str, parameters: dict[str, str] | str) -> tuple[ProcessPart, ...]:
     """An action in clear values, encoded: its part of a process. Values with fields are judged with each source's.
 
     Raises:
-        MendableError: The action, a parameter or a field does not exist, or a value is out of range.
+        PartError: The action, a parameter or a field does not exist, or a value is out of range.
     """
     given = parameters if isinstance(parameters, dict) else {BARE: parameters}
-    try:
-        values = {key: parse_value(value) for key, value in given.items()}
-    except TemplateError as error:
-        raise MendableError(error.reason, error.mend) from None
+    values = {key: _clear_value(key, value) for key, value in given.items()}
     later = {key for key, parts in values.items() if any(isinstance(part, Field) for part in parts)}
     clear = {key: "" if key in later else "".join(map(str, parts)) for key, parts in values.items()}
     try:
+        _check_picture(name)
         action = build(name, clear, later)
     except ActionError as error:
-        raise MendableError(error.reason, error.mend) from None
-    _check_picture(name)
+        raise PartError(error.reason, error.mend, error.parameter, is_name=error.is_name) from None
+    except MendableError as error:
+        raise PartError(error.reason, error.mend, "", is_name=True) from None
     if later and name == "format":
-        raise MendableError("format: a field", "write the format: one recipe puts out one format")
+        raise PartError("format: a field", "write the format: one recipe puts out one format", "")
     parts: list[ProcessPart] = [name]
     for key, value in action.parameters:
         parts.append(f",{key}_" if key else ",")
@@ -78,6 +96,13 @@ def from_action(name: str, parameters: dict[str, str] | str) -> tuple[ProcessPar
         else:
             parts += values[key]
     return tuple(parts)
+
+
+def _clear_value(parameter: str, value: str) -> tuple[Part, ...]:
+    try:
+        return parse_value(value)
+    except TemplateError as error:
+        raise PartError(error.reason, error.mend, parameter, error.offset) from None
 
 
 def from_actions(actions: Sequence[tuple[ProcessPart, ...]]) -> ProcessTemplate:
@@ -181,7 +206,7 @@ def _check_action(action: Action) -> None:
         try:
             check(action)
         except RefusedError as error:
-            raise MendableError(_said(error), _expected(action)) from None
+            raise MendableError(_said(error), expected(action)) from None
     elif action.name == "format":
         raise MendableError("format: a field", "write the format: one recipe puts out one format")
     if problem := unknown_parameter(action):
@@ -189,18 +214,8 @@ def _check_action(action: Action) -> None:
 
 
 def _check_picture(name: str) -> None:
-    if not ACTIONS[name].picture:
+    if name in ACTIONS and not ACTIONS[name].picture:
         raise MendableError(f"{name!r} puts out no picture, so there is nothing to save", "leave it out")
-
-
-def _expected(action: Action) -> str:
-    """What the first parameter takes whose value is wrong, or what the action needs."""
-    spec = ACTIONS[action.name]
-    for name, value in action.parameters:
-        if name in spec.parameters and not spec.parameters[name].accepts(value):
-            return f"{name or action.name} takes {spec.parameters[name].expected}"
-    needed = " or ".join(f"{name}_..." if name else "one value" for name in spec.required)
-    return f"{action.name} takes {needed}" if needed else f"{action.name} takes one value"
 
 
 def _said(error: RefusedError) -> str:

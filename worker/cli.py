@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+import shlex
 import signal
 import sys
 import traceback
@@ -33,6 +34,7 @@ from worker.planning import with_files
 from worker.run import RunOptions, run_job
 from worker.settings import Settings
 from worker.settings.loading import load_settings
+from worker.starter import write_starter
 from worker.summary import OUTCOMES, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
 from worker.telemetry.explanation import explanation
@@ -164,6 +166,15 @@ def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST..
     if not problems:
         print_text("\n".join(f"{path}: valid" for path in manifests))
     return Exit.USAGE if problems else Exit.OK
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="Where to.")] = Path()) -> int:
+    """Write a commented manifest, job.yaml, and its settings, config.yaml. Nothing is overwritten."""
+    written = write_starter(directory)
+    place = "" if directory == Path() else f"cd {shlex.quote(str(directory))} && "
+    print_text("\n".join([*(f"wrote {path}" for path in written), f"next: {place}oss-saveas run {written[0].name}"]))
+    return Exit.OK
 
 
 @app.command()

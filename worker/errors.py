@@ -101,6 +101,18 @@ class ResultsError(WorkerError):
     exit_code = Exit.RESULTS
 
 
+class OccupiedError(WorkerError):
+    """What was to be written is there already, and is not ours to overwrite."""
+
+    exit_code = Exit.RESULTS
+
+    def __init__(self, names: Sequence[str]) -> None:
+        there = " and ".join(names)
+        super().__init__(
+            f"{there}: already there, and left as it is\n    mend: name another directory, or move it away"
+        )
+
+
 class AccessError(WorkerError):
     """The service refuses these credentials, or everything they ask for."""
 

@@ -130,12 +130,10 @@ def test_characters_that_are_no_text_are_refused(text: str) -> None:
     assert "a control character" in str(refusal(text))
 
 
-def test_too_much_is_refused_at_once() -> None:
-    begun = time.monotonic()
+def test_too_much_is_refused() -> None:
     assert "larger than 1,000,000 bytes" in str(refusal("a" * 100_000_000))
     with pytest.raises(UsageError, match="larger than 1,000,000 bytes"):
         document.decode(b"a" * 100_000_000, "job.yaml")
-    assert time.monotonic() - begun < 10
     assert len(parsed("a: " + "b" * (MAX_BYTES - 3)).get(("a",)) or "") == MAX_BYTES - 3
 
 

@@ -16,6 +16,7 @@ from worker.batch.entry import STANDARD_INPUT, FileSource, Source, TableSource
 from worker.batch.entry_reader import EntryReader
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, in_order, shown
 from worker.batch.manifest import Existing, Manifest
+from worker.batch.named import named_problems
 from worker.batch.pipeline import Pipeline, PipelineReader
 from worker.errors import UsageError
 
@@ -75,7 +76,7 @@ def parse_manifest(text: str, file: str, now: datetime) -> Manifest:
         _digest(findings),
         advice=tuple(in_order([*findings.advice, *on_extensions(pipelines, sources)])),
     )
-    if problems := proof.problems(manifest):
+    if problems := proof.problems(manifest) or named_problems(manifest):
         raise UsageError(in_order(problems))
     return manifest
 

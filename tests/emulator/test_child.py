@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from PIL import ImageStat
+from PIL import Image, ImageStat
 
 from tests.emulator.client import KEYS, Client
 from tests.emulator.pictures import opened, processed

@@ -36,7 +36,7 @@ chaos: $(VENV)/.test  ## the fault tests with their full counts (up to an hour)
 bench: $(VENV)/.local  ## measure: every figure with a unit of time, every ratio
 	$(BIN)/python -m bench
 
-docs: $(VENV)/.test  ## write the generated tables of docs/ anew (make test compares them)
+docs: $(VENV)/.test  ## write the generated tables and schemas of docs/ anew (make test compares them)
 	$(BIN)/python -m tests.docs
 
 clean:  ## remove what make made; results and pictures stay

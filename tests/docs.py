@@ -1,8 +1,9 @@
-"""The tables of the documentation that come from tables of the code. `python -m tests.docs` writes them anew."""
+"""The tables and schemas of the documentation that come from the code. `python -m tests.docs` writes them anew."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.schemas import SCHEMAS, path_of, written
 from worker.emulator.access.rights import RIGHTS
 from worker.emulator.images.formats import FORMATS, Format
 from worker.emulator.operations import OPERATIONS
@@ -96,8 +97,10 @@ def _largest(known: Format) -> str:
 
 
 def main() -> None:
-    """Write the tables anew."""
+    """Write tables and schemas anew."""
     LOCAL_OSS.write_text(with_tables(LOCAL_OSS.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in SCHEMAS:
+        path_of(name).write_text(written(name), encoding="utf-8")
 
 
 if __name__ == "__main__":

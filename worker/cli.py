@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import secrets
+import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,7 @@ from worker.preflight import preflight
 from worker.run import RunOptions, run_job
 from worker.settings import Settings
 from worker.settings.loading import load_settings
+from worker.starter import write_starter
 from worker.summary import OUTCOMES, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
 from worker.telemetry.explanation import explanation
@@ -140,6 +142,7 @@ def plan(
     job = _manifest(manifest, datetime.now(UTC))
     part = arguments.shard(shard)
     found = uvloop.run(forecast(job, settings, part, arguments.parallelism(os.environ, part), os.environ, _log))
+    found = replace(found, notes=[*found.notes, *(problem.brief for problem in job.advice)])
     if as_json:
         print_json(found.document())
     else:
@@ -186,21 +189,32 @@ def policy(manifest: ManifestPath, config: Config = None, results: Results = Non
 
 @app.command()
 def validate(manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...")], as_json: Json = False) -> int:
-    """Check manifests and the files they name, without asking the service; tells all problems at once."""
+    """Check manifests and the files they name, without asking the service; tells all problems at once, and advice."""
     now = datetime.now(UTC)
     problems: list[str] = []
+    warnings: list[str] = []
     for path in manifests:
         try:
-            with_files(_manifest(path, now))
+            warnings += map(str, with_files(_manifest(path, now)).advice)
         except UsageError as error:
-            problems += [str(problem) for problem in error.problems]
+            problems += map(str, error.problems)
     if as_json:
-        print_json({"schema": 1, "valid": not problems, "problems": problems})
-    elif problems:
-        complain("\n".join(problems))
-    else:
+        print_json({"schema": 1, "valid": not problems, "problems": problems, "warnings": warnings})
+        return Exit.USAGE if problems else Exit.OK
+    if problems or warnings:
+        complain("\n".join([*problems, *warnings]))
+    if not problems:
         print_text("\n".join(f"{path}: valid" for path in manifests))
     return Exit.USAGE if problems else Exit.OK
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="Where to.")] = Path()) -> int:
+    """Write a commented manifest, job.yaml, and its settings, config.yaml. Nothing is overwritten."""
+    written = write_starter(directory)
+    place = "" if directory == Path() else f"cd {shlex.quote(str(directory))} && "
+    print_text("\n".join([*(f"wrote {path}" for path in written), f"next: {place}oss-saveas run {written[0].name}"]))
+    return Exit.OK
 
 
 @app.command()

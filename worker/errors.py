@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 
 class Exit(IntEnum):
@@ -42,7 +43,7 @@ def foremost(codes: Iterable[Exit]) -> Exit:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in what a user wrote: where it stands, what is wrong and how to mend it.
+    """One mistake in what a user wrote, or a `warning`: where it stands, what is wrong and how to mend it.
 
     `line` and `column` count from 1; `line` 0 means that the mistake has no place in a file (a flag, say).
     `excerpt` is the line of the file as written.
@@ -54,10 +55,19 @@ class Problem:
     line: int = 0
     column: int = 0
     excerpt: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    @property
+    def brief(self) -> str:
+        """All of it but the excerpt, in one line."""
+        return f"{self._place}{self.reason}" + (f": {self.mend}" if self.mend else "")
+
+    @property
+    def _place(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
-        lines = [f"{place}error: {self.reason}"]
+        lines = [f"{self._place}{self.severity}: {self.reason}"]
         if self.excerpt:
             # Tabs are kept before the caret, so that it stands under its column whatever the tab width is.
             indent = "".join("\t" if character == "\t" else " " for character in self.excerpt[: self.column - 1])
@@ -97,6 +107,18 @@ class ResultsError(WorkerError):
     """The results log cannot be written or read."""
 
     exit_code = Exit.RESULTS
+
+
+class OccupiedError(WorkerError):
+    """What was to be written is there already, and is not ours to overwrite."""
+
+    exit_code = Exit.RESULTS
+
+    def __init__(self, names: Sequence[str]) -> None:
+        there = " and ".join(names)
+        super().__init__(
+            f"{there}: already there, and left as it is\n    mend: name another directory, or move it away"
+        )
 
 
 class AccessError(WorkerError):

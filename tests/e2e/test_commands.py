@@ -1,6 +1,8 @@
 """The commands beside `run`: what they print, what they send, and how they end."""
 
+import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,38 @@ async def test_validate_tells_every_problem_with_its_place_and_its_mend(desk: De
     assert found.code == 64
     assert found.json["valid"] is False
     assert any("missing.yaml" in problem for problem in found.json["problems"])
+
+
+async def test_advice_is_told_and_nothing_is_stopped_by_it(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 1), "renditions": {}}) as server:
+        desk.set_up(server, MANIFEST.replace("image/resize,w_4", "image/resize,w_4/format,webp"))
+        ended = await desk.run("validate", "job.yaml")
+        assert (ended.code, ended.out) == (0, "job.yaml: valid\n")
+        assert "job.yaml:9:39: warning: targets keep the extension of their sources, and hold webp" in ended.err
+        assert "mend: end the key with {key}.webp" in ended.err
+        found = (await desk.run("validate", "job.yaml", "--json")).json
+        assert (found["valid"], found["problems"], len(found["warnings"])) == (True, [], 1)
+        notes = (await desk.run("plan", "job.yaml", "--json")).json["notes"]
+        assert [note for note in notes if note.startswith("job.yaml:9:39: targets keep")]
+        assert (await desk.run("run", "job.yaml", "--json")).json["saved"] == 1
+
+
+async def test_of_a_manifest_that_is_far_too_large_little_more_than_the_limit_is_read(desk: Desk) -> None:
+    pipe, taken = desk.path / "job.yaml", 0
+    os.mkfifo(pipe)
+    process = await desk.start("validate", "job.yaml")
+
+    def feed() -> None:
+        nonlocal taken
+        with suppress(BrokenPipeError), pipe.open("wb", buffering=0) as file:
+            while taken < 100_000_000:
+                taken += file.write(b"version: 1\n" * 1000)
+
+    await asyncio.to_thread(feed)
+    ended = await desk.end(process)
+    assert (ended.code, ended.out) == (64, "")
+    assert "larger than 1,000,000 bytes" in ended.err
+    assert taken < 1_300_000  # what is read, and what stays in the pipe
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from PIL import ImageStat
+from PIL import Image, ImageStat
 
 from tests.emulator.client import KEYS, Client
 from tests.emulator.pictures import opened, processed
@@ -117,7 +117,8 @@ def test_the_samples_are_varied_pictures_under_telling_keys(samples: Path) -> No
     assert any(image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 255) for image in pictures.values())
     assert any(getattr(image, "n_frames", 1) > 1 for image in pictures.values())
     for key, image in pictures.items():
-        spread = ImageStat.Stat(image.convert("L").resize((64, 64))).stddev[0]
+        shown = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+        spread = ImageStat.Stat(shown.convert("L").resize((64, 64))).stddev[0]
         assert spread > 10, f"{key} is hardly a picture"
 
 

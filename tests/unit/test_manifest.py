@@ -150,6 +150,15 @@ def test_a_row_fills_the_process_and_is_judged_again() -> None:
         pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "1/crop"}))
 
 
+def test_a_row_that_asks_for_too_many_pixels_is_bad() -> None:
+    table = "{csv: a.csv, columns: [key, w]}"
+    process = "image/rotate,0/resize,m_fill,h_5000,w_{row.w}"
+    (pipeline,) = small(table, 'bucket: out, key: "{row.w}/{key}"', process=process).pipelines
+    assert pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "3000"}))
+    with pytest.raises(BadValue, match="a result has at most"):
+        pipeline.render("job", SourceObject("photos", "a.jpg", row={"w": "6000"}))
+
+
 @pytest.mark.parametrize(
     "process",
     [
@@ -227,6 +236,19 @@ def test_actions_that_rows_cannot_fill_are_written_out() -> None:
         'pipelines: [{name: p, actions: [{rotate: 90}], target: {bucket: out, key: "{key}"}}]\n'
     ).pipelines
     assert pipeline.process.constant == "image/rotate,90"
+
+
+@pytest.mark.parametrize(
+    ("sources", "target", "more"),
+    [
+        ("{objects: [a.jpg, a.jpg]}, {objects: [a.jpg], etag: ignore}", 'bucket: out, key: "{stem}.jpg"', ""),
+        ("{objects: [a.jpg], bucket: other}, {objects: [a.jpg]}", 'key: "out/{stem}.jpg"', ""),
+        ("{objects: [a.jpg, out/a.jpg]}", 'key: "out/{stem}.jpg"', "allow: [target-in-source]\n"),
+        ("{csv: a.csv, columns: [key, t]}", 'bucket: out, key: "{row.t}/{stem}.jpg"', ""),
+    ],
+)
+def test_objects_that_are_named_twice_or_not_selected_do_not_collide(sources: str, target: str, more: str) -> None:
+    assert len(small(sources, target, more).pipelines) == 1
 
 
 def test_the_digest_is_that_of_the_content() -> None:
@@ -422,7 +444,7 @@ def test_the_results_place_is_never_among_the_sources(results: str, prefix: str,
 
 
 def test_there_are_enough_wrong_manifests() -> None:
-    assert len(cases("manifests.txt")) >= 100
+    assert len(cases("manifests.txt")) >= 140
 
 
 @pytest.mark.parametrize("case", cases("manifests.txt"), ids=lambda case: case.title)
@@ -449,6 +471,7 @@ def test_the_manifest_of_the_documentation_is_right() -> None:
     looked_into = with_columns(with_columns(manifest(example), 3, ["key"]), 5, ["key"])
     assert collision_free(looked_into)
     assert apart(looked_into)
+    assert looked_into.advice == ()
     answer = text.split("```text\n")[1].split("```")[0].rstrip("\n")
     assert answer in {case.answer for case in cases("manifests.txt")}
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.batch.tree import Data, Mark, Mistake, Node, TreeReader, UnreadableError
 from worker.errors import Problem, UsageError
@@ -33,6 +33,10 @@ class Place:
     def problem(self, reason: str, mend: str = "") -> Problem:
         """A problem at this place."""
         return Problem(reason, mend, self.file, self.line, self.column, self.excerpt)
+
+    def warning(self, reason: str, mend: str) -> Problem:
+        """Advice at this place: what is right, but hardly meant."""
+        return replace(self.problem(reason, mend), severity="warning")
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,15 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = list(document.problems)
+        self.advice: list[Problem] = []
 
     def add(self, path: Path, reason: str, mend: str = "", *, key: bool = False, offset: int = 0) -> None:
         """Add a problem with the value at a path, or with its key."""
         self.problems.append(self.document.place(path, key=key, offset=offset).problem(reason, mend))
+
+    def advise(self, path: Path, reason: str, mend: str, *, offset: int = 0) -> None:
+        """Add advice on the value at a path."""
+        self.advice.append(self.document.place(path, offset=offset).warning(reason, mend))
 
     def keys(self, path: Path) -> Sequence[str]:
         """The keys of the mapping at a path, in their order; none where no mapping is."""
@@ -113,14 +118,6 @@ class Findings:
                 self.add((*path, *detail["loc"]), reason, mend, key=detail["type"] in UNKNOWN_KEY, offset=offset)
             return None
         return value
-
-    def convert(self, path: Path, convert: Callable[[str], T], text: str) -> T | None:
-        """The result of a conversion; None, and a problem, where it raises `MendableError`."""
-        try:
-            return convert(text)
-        except MendableError as error:
-            self.add(path, error.reason, error.mend, offset=error.offset)
-            return None
 
     def raise_all(self) -> None:
         """Raise a `UsageError` with all problems in the order of the file, if there are any."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 from worker.batch.entry import Source, TableSource
 from worker.batch.pipeline import Pipeline
+from worker.errors import Problem
 
 Existing = Literal["replace", "skip", "fail"]
 TARGET_IN_SOURCE = "target-in-source"
@@ -15,6 +16,7 @@ class Manifest:
     """One job. `digest` is the sha256, in hex, of its content: comments and layout do not count.
 
     `existing` is what happens to targets that this job's log does not know; `bucket` is empty where none is given.
+    `advice` is what is right, but hardly meant.
     """
 
     file: str
@@ -26,6 +28,7 @@ class Manifest:
     allow: frozenset[str]
     digest: str
     version: int = 1
+    advice: tuple[Problem, ...] = ()
 
     @property
     def source_buckets(self) -> frozenset[str] | None:

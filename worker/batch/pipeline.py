@@ -20,7 +20,7 @@ from worker.batch.template import (
     Template,
     TemplateError,
 )
-from worker.oss.names import ObjectRef
+from worker.oss.names import MAX_KEY_BYTES, ObjectRef
 
 _NAME = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _RECIPES = ("process", "style", "actions")
@@ -96,6 +96,8 @@ def _template(text: str) -> Template:
         raise MendableError("the target key is empty", 'write a template, as "thumbs/{key}"')
     if text.startswith(("/", "\\")):
         raise MendableError("no key begins with '/' or '\\'", "leave it out")
+    if len("".join(literals).encode()) > MAX_KEY_BYTES:
+        raise MendableError(f"no key is longer than {MAX_KEY_BYTES} bytes", "shorten it")
     return template
 
 
@@ -137,6 +139,7 @@ class PipelineReader:
         process, template = self._process(path, shape), _template(shape.target.key)
         if process is None:
             return None
+        self._remark(path, shape, process)
         set_format = shape.format or recipe.set_format(process)
         unknown = template.names & FORMAT_FIELDS
         if unknown and set_format is None and recipe.has_style(process):
@@ -180,6 +183,18 @@ class PipelineReader:
             return self._actions((*path, "actions"), shape.actions)
         return None
 
+    def _remark(self, path: Path, shape: _Pipeline, process: ProcessTemplate) -> None:
+        """Pass on what is odd about a recipe, each at its action."""
+        for remark in recipe.remarks_on(process):
+            at: Path = (*path, "actions", remark.step) if shape.actions else (*path, "process")
+            text = process.constant
+            # Offsets are told only where the text is the process itself.
+            offset = recipe.offset_of(text, remark.step) if text is not None and text == shape.process else 0
+            if remark.refused:
+                self.findings.add(at, remark.reason, remark.mend, offset=offset)
+            else:
+                self.findings.advise(at, remark.reason, remark.mend, offset=offset)
+
     def _actions(self, path: Path, items: tuple[Any, ...]) -> ProcessTemplate | None:
         if not items:
             self.findings.add(path, "the list of actions is empty", "add an action, as `- resize: {w: 100}`")
@@ -196,4 +211,9 @@ class PipelineReader:
         if not all(isinstance(value, str) for value in values):
             self.findings.add((*path, name), f"{name}: a value that is no text", "write one text for each parameter")
             return None
-        return self.findings.convert((*path, name), lambda given: recipe.from_action(given, parameters), name)
+        try:
+            return recipe.from_action(name, parameters)
+        except recipe.PartError as error:
+            at = (*path, name, error.parameter) if error.parameter else (*path, name)
+            self.findings.add(at, error.reason, error.mend, key=error.is_name, offset=error.offset)
+            return None

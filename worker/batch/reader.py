@@ -11,10 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from worker.batch import document, proof
+from worker.batch.advice import on_extensions
 from worker.batch.entry import STANDARD_INPUT, FileSource, Source, TableSource
 from worker.batch.entry_reader import EntryReader
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, in_order, shown
 from worker.batch.manifest import Existing, Manifest
+from worker.batch.named import named_problems
 from worker.batch.pipeline import Pipeline, PipelineReader
 from worker.errors import UsageError
 
@@ -64,9 +66,17 @@ def parse_manifest(text: str, file: str, now: datetime) -> Manifest:
     findings.raise_all()
     assert shape is not None  # otherwise there are findings
     manifest = Manifest(
-        file, shape.job, default_bucket, sources, pipelines, shape.existing, frozenset(shape.allow), _digest(findings)
+        file,
+        shape.job,
+        default_bucket,
+        sources,
+        pipelines,
+        shape.existing,
+        frozenset(shape.allow),
+        _digest(findings),
+        advice=tuple(in_order([*findings.advice, *on_extensions(pipelines, sources)])),
     )
-    if problems := proof.problems(manifest):
+    if problems := proof.problems(manifest) or named_problems(manifest):
         raise UsageError(in_order(problems))
     return manifest
 

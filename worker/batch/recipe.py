@@ -2,12 +2,26 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from worker.batch.findings import MendableError, nearest, shown
-from worker.batch.template import Encoded, Field, ProcessPart, ProcessTemplate, TemplateError, parse_value
-from worker.oss.actions import ACTIONS, BARE, ActionError, build, check, output_format, watermark_image
-from worker.oss.process import Action, Image, Style, check_pipes, parse, parse_action
+from worker.batch.template import Encoded, Field, Part, ProcessPart, ProcessTemplate, TemplateError, parse_value
+from worker.oss.actions import (
+    ACTIONS,
+    BARE,
+    ActionError,
+    build,
+    check,
+    expected,
+    image_problem,
+    output_format,
+    unknown_parameter,
+    watermark_image,
+)
+from worker.oss.lint import Remark, remarks
+from worker.oss.parameter import decoded
+from worker.oss.process import Action, Image, Style, parse, parse_action
 from worker.oss.refusal import RefusedError
 
 _IMAGE = "image/"
@@ -45,26 +59,34 @@ def from_style(name: str) -> ProcessTemplate:
     return ProcessTemplate.literal(str(Style(name)))
 
 
+class PartError(MendableError):
+    """A structured action is wrong in a part: `parameter`, empty for the action itself; `is_name`: in that name."""
+
+    def __init__(self, reason: str, mend: str, parameter: str, offset: int = 0, *, is_name: bool = False) -> None:
+        super().__init__(reason, mend, offset)
+        self.parameter = parameter
+        self.is_name = is_name
+
+
 def from_action(name: str, parameters: dict[str, str] | str) -> tuple[ProcessPart, ...]:
     """An action in clear values, encoded: its part of a process. Values with fields are judged with each source's.
 
     Raises:
-        MendableError: The action, a parameter or a field does not exist, or a value is out of range.
+        PartError: The action, a parameter or a field does not exist, or a value is out of range.
     """
     given = parameters if isinstance(parameters, dict) else {BARE: parameters}
-    try:
-        values = {key: parse_value(value) for key, value in given.items()}
-    except TemplateError as error:
-        raise MendableError(error.reason, error.mend) from None
+    values = {key: _clear_value(key, value) for key, value in given.items()}
     later = {key for key, parts in values.items() if any(isinstance(part, Field) for part in parts)}
     clear = {key: "" if key in later else "".join(map(str, parts)) for key, parts in values.items()}
     try:
+        _check_picture(name)
         action = build(name, clear, later)
     except ActionError as error:
-        raise MendableError(error.reason, error.mend) from None
-    _check_picture(name)
+        raise PartError(error.reason, error.mend, error.parameter, is_name=error.is_name) from None
+    except MendableError as error:
+        raise PartError(error.reason, error.mend, "", is_name=True) from None
     if later and name == "format":
-        raise MendableError("format: a field", "write the format: one recipe puts out one format")
+        raise PartError("format: a field", "write the format: one recipe puts out one format", "")
     parts: list[ProcessPart] = [name]
     for key, value in action.parameters:
         parts.append(f",{key}_" if key else ",")
@@ -75,6 +97,13 @@ def from_action(name: str, parameters: dict[str, str] | str) -> tuple[ProcessPar
         else:
             parts += values[key]
     return tuple(parts)
+
+
+def _clear_value(parameter: str, value: str) -> tuple[Part, ...]:
+    try:
+        return parse_value(value)
+    except TemplateError as error:
+        raise PartError(error.reason, error.mend, parameter, error.offset) from None
 
 
 def from_actions(actions: Sequence[tuple[ProcessPart, ...]]) -> ProcessTemplate:
@@ -91,6 +120,25 @@ def recheck(process: str) -> None:
         MendableError: The service would refuse it.
     """
     _check(process, exact=False)
+    for remark in remarks(parse(process)):
+        if remark.refused:
+            raise MendableError(remark.reason, remark.mend)
+
+
+def remarks_on(template: ProcessTemplate) -> list[Remark]:
+    """What is odd about a recipe that is right action by action; values with fields are not judged."""
+    found = remarks(parse(template.with_fields_as(_FIELD)))
+    return [replace(remark, reason=remark.reason.replace(_FIELD, "{...}")) for remark in found]
+
+
+def offset_of(process: str, step: int) -> int:
+    """How many characters of a process stand before a step of it: an action or a style, counted from 0."""
+    offset, offsets = 0, []
+    for part in process.split("|"):
+        within = [before for before, _ in _actions(part)] if part.startswith(_IMAGE) else [0]
+        offsets += [offset + before for before in within]
+        offset += len(part) + 1
+    return offsets[step]
 
 
 def set_format(template: ProcessTemplate) -> str | None:
@@ -129,13 +177,8 @@ def is_style(template: ProcessTemplate) -> bool:
 
 
 def _check(process: str, *, exact: bool) -> None:
-    parts = process.split("|")
-    try:
-        check_pipes(parts)
-    except RefusedError as error:
-        raise MendableError(_said(error), "write actions one after the other in one image/...") from None
     offset = 0
-    for part in parts:
+    for part in process.split("|"):
         try:
             _check_processor(part)
         except MendableError as error:
@@ -182,28 +225,23 @@ def _check_action(action: Action) -> None:
     _check_picture(action.name)
     if any(_FIELD in name for name, _ in action.parameters):
         raise MendableError(f"{action.name}: a field in the name of a parameter", "use fields in values only")
+    image = dict(action.parameters).get("image") if action.name == "watermark" else None
+    if image is not None and decoded(image) and (problem := image_problem(image)):
+        raise MendableError(f"watermark image: {problem.reason}", problem.mend)
     if not any(_FIELD in value for _, value in action.parameters):
         try:
             check(action)
         except RefusedError as error:
-            raise MendableError(_said(error), _expected(action)) from None
+            raise MendableError(_said(error), expected(action)) from None
     elif action.name == "format":
         raise MendableError("format: a field", "write the format: one recipe puts out one format")
+    if problem := unknown_parameter(action):
+        raise MendableError(problem.reason, problem.mend)
 
 
 def _check_picture(name: str) -> None:
-    if not ACTIONS[name].picture:
+    if name in ACTIONS and not ACTIONS[name].picture:
         raise MendableError(f"{name!r} puts out no picture, so there is nothing to save", "leave it out")
-
-
-def _expected(action: Action) -> str:
-    """What the first parameter takes whose value is wrong, or what the action needs."""
-    spec = ACTIONS[action.name]
-    for name, value in action.parameters:
-        if name in spec.parameters and not spec.parameters[name].accepts(value):
-            return f"{name or action.name} takes {spec.parameters[name].expected}"
-    needed = " or ".join(f"{name}_..." if name else "one value" for name in spec.required)
-    return f"{action.name} takes {needed}" if needed else f"{action.name} takes one value"
 
 
 def _said(error: RefusedError) -> str:

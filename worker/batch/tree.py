@@ -11,6 +11,8 @@ MAX_ALIASES = 50
 # More than a file within the byte limit holds by itself: only aliases of aliases get there.
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 40
+# Keys that merges take over, over and over: each costs as if it were written.
+MAX_MERGED = 10_000
 
 Data = None | str | list["Data"] | dict[str, "Data"]
 # Line and column, from 1.
@@ -72,6 +74,7 @@ class TreeReader:
         self._anchors: dict[str, Node] = {}
         self._aliases = 0
         self._events: Iterator[yaml.Event] = iter(())
+        self._merged = 0
 
     def read(self, text: str) -> Node:
         """The root of the tree; what is wrong with a readable text is added to `mistakes`.
@@ -168,6 +171,10 @@ class TreeReader:
                 reason = "`<<` takes over the keys of a mapping, or of a list of mappings"
                 self._add(mark, reason, "name one, as in `<<: *name`")
                 return
+            self._merged += len(mapping.members)
+            if self._merged > MAX_MERGED:
+                reason = f"its merges take over more than {MAX_MERGED:,} keys"
+                raise UnreadableError(Mistake(mark, reason, "write what differs only"))
             for name, member in mapping.members.items():
                 merged.setdefault(name, member)
 

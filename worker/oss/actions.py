@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping
 
 from worker.oss.action_table import ACTIONS, FONTS, FORMATS, GRAVITIES, WATERMARK_ACTIONS
 from worker.oss.encoding import to_base64
+from worker.oss.names import key_problem
 from worker.oss.parameter import BARE, ActionSpec, Kind, Parameter, decoded, is_integer
-from worker.oss.process import Action, Image, check_pipes, parse
+from worker.oss.process import Action, Image, Style, check_pipes, parse
 from worker.oss.refusal import RefusedError, refuse
 
 __all__ = [
@@ -20,7 +21,10 @@ __all__ = [
     "build",
     "check",
     "complete",
+    "expected",
+    "image_problem",
     "output_format",
+    "unknown_parameter",
     "values",
     "watermark_image",
 ]
@@ -30,13 +34,17 @@ _NESTED_EC = {"watermark": "0040-00000373", "info": "0040-00000374"}
 
 
 class ActionError(ValueError):
-    """A structured action of a manifest is wrong: `parameter` names the part, empty for the action itself."""
+    """An action of a manifest is wrong: `parameter` names the part, empty for the action itself.
 
-    def __init__(self, reason: str, mend: str, parameter: str = "") -> None:
+    `is_name`: there is nothing of this name.
+    """
+
+    def __init__(self, reason: str, mend: str, parameter: str = "", *, is_name: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.mend = mend
         self.parameter = parameter
+        self.is_name = is_name
 
 
 def values(action: Action) -> dict[str, str]:
@@ -78,6 +86,17 @@ def watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
     Raises:
         RefusedError: Its own process is wrong, or holds what a watermark image cannot be prepared with.
     """
+    key, actions = _watermark_image(value)
+    for action in actions:
+        spec = WATERMARK_ACTIONS.get(action.name)
+        if spec is None:
+            message = f"The action: {action.name} is not supported for a watermark image."
+            raise refuse(400, "InvalidArgument", message, _NESTED_EC.get(action.name, ""))
+        _check_against(spec, action)
+    return key, tuple(complete(action, WATERMARK_ACTIONS) for action in actions)
+
+
+def _watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
     key, _, process = (decoded(value) or "").partition("?x-oss-process=")
     actions: list[Action] = []
     processors = parse(process) if process else ()
@@ -86,13 +105,52 @@ def watermark_image(value: str) -> tuple[str, tuple[Action, ...]]:
         if not isinstance(processor, Image):
             raise refuse(400, "InvalidArgument", "A watermark image can only be prepared by image actions.")
         actions += processor.actions
+    return key, tuple(actions)
+
+
+def image_problem(value: str) -> ActionError | None:
+    """What is wrong with the value of `image`, as an author of a recipe is told it; None where nothing is."""
+    mend = f"write KEY?x-oss-process=image/..., with {', '.join(WATERMARK_ACTIONS)}"
+    try:
+        key, actions = _watermark_image(value)
+    except RefusedError as error:
+        return ActionError(error.refusal.message, mend)
+    if reason := key_problem(key):
+        return ActionError(reason, "write KEY, or KEY?x-oss-process=image/...")
     for action in actions:
-        spec = WATERMARK_ACTIONS.get(action.name)
-        if spec is None:
-            message = f"The action: {action.name} is not supported for a watermark image."
-            raise refuse(400, "InvalidArgument", message, _NESTED_EC.get(action.name, ""))
-        _check_against(spec, action)
-    return key, tuple(complete(action, WATERMARK_ACTIONS) for action in actions)
+        if action.name not in WATERMARK_ACTIONS:
+            return ActionError(f"The action: {action.name} is not supported for a watermark image.", mend)
+        try:
+            _check_against(WATERMARK_ACTIONS[action.name], action)
+        except RefusedError as error:
+            return ActionError(error.refusal.message, expected(action, WATERMARK_ACTIONS))
+        if problem := unknown_parameter(action, WATERMARK_ACTIONS):
+            return problem
+    return None
+
+
+def unknown_parameter(action: Action, known: Mapping[str, ActionSpec] = ACTIONS) -> ActionError | None:
+    """The first parameter that the table does not know: the service ignores some of these, and refuses others."""
+    spec = known[action.name]
+    name = next((name for name, _ in action.parameters if name not in spec.parameters), None)
+    return None if name is None else _unknown(spec, name)
+
+
+def expected(action: Action, known: Mapping[str, ActionSpec] = ACTIONS) -> str:
+    """What the first parameter takes whose value is wrong, or what the action needs."""
+    spec = known[action.name]
+    for name, value in action.parameters:
+        if name in spec.parameters and not spec.parameters[name].accepts(value):
+            return f"{name or action.name} takes {spec.parameters[name].expected_for(value)}"
+    needed = " or ".join(f"{name}_..." if name else "one value" for name in spec.required)
+    return f"{action.name} takes {needed}" if needed else f"{action.name} takes one value"
+
+
+def _unknown(spec: ActionSpec, name: str) -> ActionError:
+    if name == BARE:
+        return ActionError(f"{spec.name} takes named parameters", _nearest(name, spec.parameters))
+    mend = f"it takes {spec.parameters[BARE].expected}" if spec.is_bare else _nearest(name, spec.parameters)
+    return ActionError(f"{spec.name} has no parameter {name!r}", mend, name, is_name=True)
 
 
 def _check_against(spec: ActionSpec, action: Action) -> None:
@@ -117,10 +175,15 @@ def build(name: str, parameters: Mapping[str, str] | str, later: Collection[str]
     """
     spec = ACTIONS.get(name)
     if spec is None:
-        raise ActionError(f"unknown action {name!r}", _nearest(name, ACTIONS))
+        raise ActionError(f"unknown action {name!r}", _nearest(name, ACTIONS), is_name=True)
     given = {BARE: parameters} if isinstance(parameters, str) else dict(parameters)
     if spec.is_bare and BARE not in given:
         raise ActionError(f"{name} takes one value", f"write `{name}: VALUE`, {spec.parameters[BARE].expected}")
+    if BARE in given and not spec.is_bare:
+        raise ActionError(f"{name} takes named parameters", f"write `{name}: {{name: value}}`")
+    unknown = next((key for key in given if key not in spec.parameters), None)
+    if unknown is not None:
+        raise _unknown(spec, unknown)
     missing = spec.required and not any(key in given for key in spec.required)
     if missing:
         raise ActionError(f"{name} needs {' or '.join(spec.required)}", "add the parameter")
@@ -128,10 +191,12 @@ def build(name: str, parameters: Mapping[str, str] | str, later: Collection[str]
 
 
 def output_format(process: str) -> str | None:
-    """The format that the last `format` action of a process sets, None where it sets none."""
+    """The format that the last `format` action of a process sets, None where none does, or a style follows."""
     found = None
     for processor in parse(process):
-        if isinstance(processor, Image):
+        if isinstance(processor, Style):
+            found = None
+        elif isinstance(processor, Image):
             for action in processor.actions:
                 if action.name == "format":
                     found = values(action).get(BARE, found)
@@ -163,26 +228,19 @@ def _bad_value(action: Action, parameter: Parameter, value: str) -> RefusedError
 
 
 def _encode(spec: ActionSpec, name: str, value: str, *, judge: bool) -> str:
-    parameter = spec.parameters.get(name)
-    if parameter is None:
-        if name == BARE:
-            raise ActionError(f"{spec.name} takes named parameters", f"write `{spec.name}: {{name: value}}`")
-        raise ActionError(f"{spec.name} has no parameter {name!r}", _nearest(name, spec.parameters), name)
+    parameter = spec.parameters[name]
     if not judge:
         return value
     encoded = to_base64(value) if parameter.is_encoded else value
     if not parameter.accepts(encoded):
         shown = f"{spec.name} {name}".rstrip()
-        raise ActionError(f"{shown}: {value!r} is not accepted", f"it takes {parameter.expected}", name)
-    if parameter.kind is Kind.OBJECT:
-        try:
-            watermark_image(encoded)
-        except RefusedError as error:
-            raise ActionError(f"{spec.name} {name}: {value!r}: {error.refusal.message}", "mend it", name) from None
+        raise ActionError(f"{shown}: {value!r} is not accepted", f"it takes {parameter.expected_for(value)}", name)
+    if parameter.kind is Kind.OBJECT and (problem := image_problem(encoded)):
+        raise ActionError(f"{spec.name} {name}: {value!r}: {problem.reason}", problem.mend, name)
     return encoded
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
     names = [key for key in known if key]
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1) or [key for key in names if key == name[:1]]  # width is w
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}" if names else "it takes none"

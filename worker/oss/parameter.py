@@ -1,5 +1,6 @@
 """What an action's parameter may be: its kind, range, default and error code, and how well all that is known."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,6 +95,11 @@ class Parameter:
                 return "the key of an image in the same bucket"
             case _:
                 assert_never(self.kind)
+
+    def expected_for(self, value: str) -> str:
+        """The values it takes, and which of them a wrong one, in the clear, is nearest to."""
+        near = difflib.get_close_matches(value, self.choices, n=1)
+        return f"{self.expected}; did you mean {near[0]!r}?" if near else self.expected
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ Source: OSS, "Image processing", "Limits", and the pages of the error codes 0040
 
 from dataclasses import dataclass
 
+from worker.oss.limits import MAX_WRITTEN
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -39,7 +41,7 @@ FORMATS = {
             animated=True,
             quality=80,
             whole=True,
-            max_written=(16_383, 16_383, 1 << 40),
+            max_written=MAX_WRITTEN["webp"],
             too_large="0040-00000011",
         ),
         Format("bmp", "image/bmp", whole=True),
@@ -54,7 +56,7 @@ FORMATS = {
             too_long="0040-00000014",
             quality=50,
             whole=True,
-            max_written=(4_096, 65_535, 9_437_184),
+            max_written=MAX_WRITTEN["avif"],
             too_large="0040-00000014",
         ),
     )

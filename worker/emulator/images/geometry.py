@@ -6,8 +6,8 @@ Sources: OSS, "Resize images" and "Custom crop"; a derived side is rounded half 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MAX_SIDE = 16_384
-MAX_PIXELS = 16_777_216
+from worker.oss.limits import MAX_RESULT_PIXELS, MAX_RESULT_SIDE
+
 _RIM = 4  # pixels beside a pixel that a filter looks at, and one more
 
 
@@ -44,7 +44,7 @@ class Scaling:
     @property
     def is_vast(self) -> bool:
         """Whether the scaled picture is larger than any result may be, of which a crop shows a strip."""
-        return max(self.scaled.width, self.scaled.height) > MAX_SIDE or self.scaled.pixels > MAX_PIXELS
+        return max(self.scaled.width, self.scaled.height) > MAX_RESULT_SIDE or self.scaled.pixels > MAX_RESULT_PIXELS
 
     @property
     def result(self) -> Size:

@@ -18,6 +18,7 @@ from worker.emulator.images.overlay import Fetch, Overlays
 from worker.emulator.images.steps import STEPS, Context
 from worker.oss import actions as table
 from worker.oss.actions import BARE
+from worker.oss.limits import MAX_WATERMARK_IMAGES
 from worker.oss.process import Action
 from worker.oss.refusal import RefusedError
 
@@ -27,7 +28,6 @@ MAX_INFO_SOURCE = 209_715_200  # bytes; info is not bound by the limit above (re
 _SETTINGS = ("auto-orient", "quality", "format", "interlace")
 _UNSAID = {name: table.ACTIONS[name].defaults for name in _SETTINGS}  # what these mean where they are not asked for
 _QUESTIONS = frozenset({"info", "average-hue"})  # answered in JSON, each by itself
-_MAX_WATERMARK_IMAGES = 3
 _MAX_ACTIONS = 50  # each is a step that libvips nests in the one before: hundreds would exhaust its stack
 
 
@@ -52,8 +52,8 @@ def check(actions: Sequence[Action]) -> tuple[Action, ...]:
         message = f"The action: {asked} cannot be combined with other actions."
         raise refusals.invalid_argument("x-oss-process", asked, message)
     images = {table.values(action).get("image") for action in actions if action.name == "watermark"} - {None}
-    if len(images) > _MAX_WATERMARK_IMAGES:
-        message = f"Maximal number of watermark images supported is {_MAX_WATERMARK_IMAGES}"
+    if len(images) > MAX_WATERMARK_IMAGES:
+        message = f"Maximal number of watermark images supported is {MAX_WATERMARK_IMAGES}"
         raise refusals.watermark_error(message, "0040-00000026")
     return tuple(map(table.complete, actions))
 

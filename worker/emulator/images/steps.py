@@ -7,13 +7,12 @@ from types import MappingProxyType
 from worker.emulator import refusals
 from worker.emulator.images import effects, shapes
 from worker.emulator.images.decoding import resize
-from worker.emulator.images.geometry import MAX_PIXELS, MAX_SIDE, Box, Scaling, Size, cropping, scaling, shown, slicing
+from worker.emulator.images.geometry import Box, Scaling, Size, cropping, scaling, shown, slicing
 from worker.emulator.images.libvips import GValue, Image
 from worker.emulator.images.watermark import Overlay, Values, watermark
 from worker.emulator.images.weight import Reserve
 from worker.oss.actions import BARE
-
-MAX_ROTATED_SIDE = 4_096
+from worker.oss.limits import MAX_RESULT_PIXELS, MAX_RESULT_SIDE, MAX_ROTATED_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def scaling_of(size: Size, values: Values, *, may_enlarge: bool) -> Scaling | No
     found = scaling(size, values, may_enlarge=may_enlarge)
     if found is None:
         return None
-    if max(found.result.width, found.result.height) > MAX_SIDE or found.result.pixels > MAX_PIXELS:
+    if max(found.result.width, found.result.height) > MAX_RESULT_SIDE or found.result.pixels > MAX_RESULT_PIXELS:
         raise refusals.result_too_large()
     return found
 

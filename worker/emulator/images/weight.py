@@ -6,9 +6,9 @@ pictures.
 
 from collections.abc import Callable, Mapping
 
-from worker.emulator.images.geometry import MAX_PIXELS
 from worker.emulator.images.libvips import Image
 from worker.oss.encoding import from_base64
+from worker.oss.limits import MAX_RESULT_PIXELS
 
 Reserve = Callable[[int], None]  # called with bytes of memory before they are taken; raises where there are none
 
@@ -52,12 +52,12 @@ def of_step(name: str, values: Mapping[str, str], image: Image, reach: int) -> i
     pixels = int(image.width * image.height)
     match name:
         case "rotate":
-            return min(of_turning(image.width, image.height), 2 * MAX_PIXELS * _LAYER)  # more is refused
+            return min(of_turning(image.width, image.height), 2 * MAX_RESULT_PIXELS * _LAYER)  # more is refused
         case "blur" | "sharpen":
             return int(image.width * image.bands) * _FLOAT * (reach + reach_of(name, values))
         case "watermark":
-            text = min(MAX_PIXELS, _text_pixels(values)) * _LAYER * 4
-            return text + (min(pixels, 5 * MAX_PIXELS) * _LAYER if values.get("fill") == "1" else 0)
+            text = min(MAX_RESULT_PIXELS, _text_pixels(values)) * _LAYER * 4
+            return text + (min(pixels, 5 * MAX_RESULT_PIXELS) * _LAYER if values.get("fill") == "1" else 0)
         case _:
             return 0
 

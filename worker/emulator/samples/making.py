@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from worker.emulator.images.libvips import GValue, Image
 from worker.emulator.samples import scenes
-from worker.emulator.samples.painting import canvas, finished, glow, gradient, inside, mix
+from worker.emulator.samples.painting import bounded, canvas, finished, glow, gradient, inside, mix
 from worker.emulator.sidecar import content_type
 from worker.emulator.store import Store, put
 
@@ -69,6 +69,22 @@ def _orbit() -> bytes:
     return bytes(strip.gifsave_buffer(effort=2))
 
 
+def _logo() -> bytes:
+    """A mark to lay over pictures: a sun over two hills in a ring, white on nothing."""
+    at = canvas(360, 360)
+    away = at.distance(0.5, 0.5)
+    ring = inside((away - 0.45).abs(), 0.026)
+    sun = inside(at.distance(0.62, 0.36), 0.085)
+    hills = [
+        inside((at.x - x).abs() * slope - (at.y - top), 0.0) for x, top, slope in ((0.36, 0.34, 1.5), (0.64, 0.5, 1.2))
+    ]
+    gap = inside((at.x - 0.36).abs() * 1.5 - (at.y - 0.34), 0.05)
+    below = inside(away, 0.395) * inside(at.y, 0.74)
+    mark = bounded(hills[0] + hills[1] * (gap * -1 + 1)) * below
+    alpha = bounded(ring + mark + sun)
+    return bytes(finished(at.fill((255, 255, 255)).bandjoin(alpha * 255)).pngsave_buffer(filter="all"))
+
+
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "landscapes/sunset over the sea.jpg": _phone_photo,
     "landscapes/雪山.jpg": lambda: _jpeg(scenes.mountains(1280, 853)),
@@ -79,6 +95,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "art/portrait.jpg": lambda: _jpeg(scenes.portrait(800, 960)),
     "art/gradient mesh.jpg": lambda: _jpeg(scenes.mesh(1024, 768)),
     "art/orbit.gif": _orbit,
+    "brand/logo.png": _logo,
     "products/2026/mug.jpg": lambda: _jpeg(scenes.mug(960, 960), 92),
     "products/2026/balloon.png": _balloon,
     "products/2026/sales chart.png": lambda: bytes(scenes.chart(1000, 640).pngsave_buffer(filter="all")),

@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from worker.batch import entry_reader, pipeline, quantity, reader, recipe
@@ -189,6 +192,27 @@ def written(name: str) -> str:
 def path_of(name: str) -> Path:
     """The file of a schema."""
     return DIRECTORY / f"{name}.schema.json"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as editors read it: timestamps are texts."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def problems(schema: str, text: str) -> list[str]:
+    """What an editor would underline."""
+    document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    return [error.message for error in _validator(schema).iter_errors(document)]
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(path_of(name).read_text("utf-8")))
 
 
 def _document(name: str, description: str, found: Schema) -> Schema:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from tests.e2e import desk
-from tests.schemas import _ACTIONS, _ENTRY, _PIPELINE, _SETTINGS, SCHEMAS, path_of, written
+from tests.schemas import _ACTIONS, _ENTRY, _PIPELINE, _SETTINGS, SCHEMAS, path_of, problems, written
 from tests.unit.golden import cases
 from tests.unit.test_manifest import WHOLE
 from worker.batch.record import ErrorRecord, Record, SourceRecord, Status, TargetRecord, encode
@@ -45,26 +44,6 @@ SEEN = (
     "values of actions out of range",
     "mistakes everywhere at once",
 )
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as editors read it: timestamps are texts."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def problems(schema: str, text: str) -> list[str]:
-    """What an editor would underline."""
-    document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    return [error.message for error in _validator(schema).iter_errors(document)]
-
-
-def _validator(schema: str) -> Any:
-    return Draft202012Validator(json.loads(path_of(schema).read_text("utf-8")))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

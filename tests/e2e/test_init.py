@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.e2e.desk import Desk
-from tests.test_schemas import problems
+from tests.schemas import problems
 
 
 async def test_what_init_writes_is_valid_and_runs_on_the_local_oss(desk: Desk) -> None:

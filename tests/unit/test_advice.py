@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.schemas import problems
 from tests.unit.golden import Case, cases
 from worker.batch.reader import parse_manifest
 from worker.errors import Problem, UsageError
@@ -13,12 +14,13 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 def advice(process: str, key: str = "{key}", source: str = "prefix: in/") -> tuple[Problem, ...]:
     """Advice on a manifest of one pipeline."""
-    return parse_manifest(
+    text = (
         f"version: 1\njob: nightly\nbucket: photos\nsources:\n  - {{{source}}}\n"
-        f"pipelines:\n  - name: thumb\n    {process}\n    target: {{bucket: out, key: '{key}'}}\n",
-        "job.yaml",
-        NOW,
-    ).advice
+        f"pipelines:\n  - name: thumb\n    {process}\n    target: {{bucket: out, key: '{key}'}}\n"
+    )
+    found = parse_manifest(text, "job.yaml", NOW).advice
+    assert problems("manifest", text) == []
+    return found
 
 
 @pytest.mark.parametrize("case", cases("advice.txt"), ids=lambda case: case.title)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.schemas import problems
 from tests.unit.golden import Case, cases
 from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
 from worker.batch.manifest import Manifest
@@ -58,7 +59,9 @@ allow: [target-in-source]
 
 
 def manifest(text: str) -> Manifest:
-    return parse_manifest(text, "jobs/job.yaml", NOW)
+    found = parse_manifest(text, "jobs/job.yaml", NOW)
+    assert problems("manifest", text) == []  # what the worker takes, an editor does, too
+    return found
 
 
 def small(sources: str, target: str, more: str = "", process: str = "image/resize,w_1") -> Manifest:

@@ -82,6 +82,7 @@ def test_keys_that_name_the_format_they_hold_are_not_remarked_on(process: str, k
         ("process: image/resize,w_9", "{key}.jpg", "inventory: manifest.json"),
         ("style: web\n    format: webp", "{key}", "objects: [a.jpg]"),
         ("process: image/format,webp", "{key}", "objects: [a.webp, b.jpg]"),
+        ("process: image/format,webp", "{key}", "objects: [a.webp]}\n  - {prefix: in/"),
     ],
 )
 def test_keys_that_name_another_format_are_remarked_on(process: str, key: str, source: str) -> None:

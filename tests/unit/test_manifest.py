@@ -241,17 +241,11 @@ def test_actions_that_rows_cannot_fill_are_written_out() -> None:
     assert pipeline.process.constant == "image/rotate,90"
 
 
-@pytest.mark.parametrize(
-    ("sources", "target", "more"),
-    [
-        ("{objects: [a.jpg, a.jpg]}, {objects: [a.jpg], etag: ignore}", 'bucket: out, key: "{stem}.jpg"', ""),
-        ("{objects: [a.jpg], bucket: other}, {objects: [a.jpg]}", 'key: "out/{stem}.jpg"', ""),
-        ("{objects: [a.jpg, out/a.jpg]}", 'key: "out/{stem}.jpg"', "allow: [target-in-source]\n"),
-        ("{csv: a.csv, columns: [key, t]}", 'bucket: out, key: "{row.t}/{stem}.jpg"', ""),
-    ],
-)
-def test_objects_that_are_named_twice_or_not_selected_do_not_collide(sources: str, target: str, more: str) -> None:
-    assert len(small(sources, target, more).pipelines) == 1
+def test_objects_that_are_not_selected_need_no_target() -> None:
+    source = "{objects: [a.jpg, 'out/{b}.jpg']}"
+    assert len(small(source, 'key: "out/{key}"', "allow: [target-in-source]\n").sources) == 1
+    with pytest.raises(UsageError, match="cannot go through the pipeline 'thumb'"):
+        small(source, 'key: "out/{key}"')
 
 
 def test_the_digest_is_that_of_the_content() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import memory, planning, refusal, thumbnail
+from bench import ledger, memory, planning, refusal, thumbnail
 
 if __name__ == "__main__":
-    sys.exit(max(memory.main(), planning.main(), refusal.main(), thumbnail.main()))
+    sys.exit(max(memory.main(), ledger.main(), planning.main(), refusal.main(), thumbnail.main()))

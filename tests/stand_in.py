@@ -60,7 +60,10 @@ def refusal(status: int, code: str, message: str = "made up", **headers: str) ->
 
 @dataclass(slots=True)
 class StandIn:
-    """Buckets of objects (key to etag). `script` may answer in place of the usual; without `keep` it only counts."""
+    """Buckets of objects (key to etag). `script` may answer in place of the usual; without `keep` it only counts.
+
+    What is put is kept in `contents`, by bucket and key; with `lands` that is done though `script` answers.
+    """
 
     buckets: dict[str, dict[str, str]]
     script: Callable[[Seen], Reply | None] = lambda _: None
@@ -68,6 +71,8 @@ class StandIn:
     delay_s: float = 0.0
     page: int = PAGE
     keep: bool = True
+    lands: bool = False
+    contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
@@ -75,7 +80,7 @@ class StandIn:
     url: str = ""
     _server: asyncio.Server | None = None
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
-    _sorted: dict[str, list[str]] = field(default_factory=dict)
+    _sorted: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -119,7 +124,9 @@ class StandIn:
                 self.in_flight += 1
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
                 try:
-                    reply = self.script(request) or self._usual(request)
+                    scripted = self.script(request)
+                    reply = self._usual(request) if scripted is None or self.lands else scripted
+                    reply = scripted or reply
                     if delay_s := reply.delay_s or (self.delay_s if request.method == "POST" else 0.0):
                         await asyncio.sleep(delay_s)
                 finally:
@@ -142,10 +149,14 @@ class StandIn:
             return self._info(request.bucket)
         if request.query.get("list-type") == "2":
             return self._list(request.bucket, objects, request.query)
+        if request.method == "PUT":
+            return self._put(request, objects)
         if request.key not in objects:
             return refusal(404, "NoSuchKey")
         if request.method == "POST":
             return self._process(request)
+        if (content := self.contents.get((request.bucket, request.key))) is not None:
+            return self._get(request, content)
         headers = (("ETag", f'"{objects[request.key]}"'), ("Last-Modified", formatdate(usegmt=True)))
         return Reply(200, (*headers, ("Content-Length", str(SIZE))))
 
@@ -158,6 +169,21 @@ class StandIn:
         said = {"bucket": bucket, "fileSize": SIZE, "object": key, "status": "OK"}
         return Reply(body=json.dumps(said).encode())
 
+    def _put(self, request: Seen, objects: dict[str, str]) -> Reply:
+        if request.key in objects and request.headers.get("x-oss-forbid-overwrite") == "true":
+            return refusal(409, "FileAlreadyExists")
+        objects[request.key] = "C0FFEE"
+        self.contents[request.bucket, request.key] = request.body
+        return Reply()
+
+    def _get(self, request: Seen, content: bytes) -> Reply:
+        first, _, last = request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
+        return Reply(206, body=content[int(first) : int(last or len(content)) + 1])
+
+    def _size(self, bucket: str, key: str) -> int:
+        content = self.contents.get((bucket, key))
+        return SIZE if content is None else len(content)
+
     def _info(self, bucket: str) -> Reply:
         fields = {"Name": bucket, "Location": self.location, "ExtranetEndpoint": f"{self.location}.aliyuncs.com"}
         inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
@@ -165,12 +191,12 @@ class StandIn:
 
     def _list(self, bucket: str, objects: dict[str, str], query: dict[str, str]) -> Reply:
         prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
-        if not after or bucket not in self._sorted:
-            self._sorted[bucket] = sorted(key for key in objects if key.startswith(prefix))
-        keys = self._sorted[bucket]
+        if not after or (bucket, prefix) not in self._sorted:
+            self._sorted[bucket, prefix] = sorted(key for key in objects if key.startswith(prefix))
+        keys = self._sorted[bucket, prefix]
         begin = bisect_right(keys, after) if after else 0
         page, more = keys[begin : begin + self.page], len(keys) > begin + self.page
-        entries = "".join(_entry(key, objects[key]) for key in page)
+        entries = "".join(_entry(key, objects[key], self._size(bucket, key)) for key in page)
         token = f"<NextContinuationToken>{quote(page[-1])}</NextContinuationToken>" if more else ""
         return Reply(
             body=f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>"
@@ -206,8 +232,8 @@ def _http(reply: Reply, method: str) -> bytes:
     return f"HTTP/1.1 {reply.status} Made-Up\r\n{lines}\r\n".encode() + (b"" if method == "HEAD" else reply.body)
 
 
-def _entry(key: str, etag: str) -> str:
+def _entry(key: str, etag: str, size: int) -> str:
     return (
-        f"<Contents><Key>{quote(key)}</Key><ETag>&quot;{etag}&quot;</ETag><Size>{SIZE}</Size>"
+        f"<Contents><Key>{quote(key)}</Key><ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size>"
         "<LastModified>2026-11-20T08:00:00.000Z</LastModified><StorageClass>Standard</StorageClass></Contents>"
     )

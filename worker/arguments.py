@@ -11,6 +11,7 @@ from worker.errors import Exit, UsageError
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 # The first character keeps a run from being hidden, or from being taken for a flag.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_JOB = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _CHECKPOINT = "checkpoint"  # its directory stands beside those of the runs
@@ -69,6 +70,17 @@ def parallelism(environ: Mapping[str, str], part: Shard) -> int:
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
     raise UsageError(f"OSS_SAVEAS_PARALLELISM {text!r} is not a whole number", "set it to the number of processes")
+
+
+def job(name: str) -> str:
+    """The name of a job, which is also that of a directory.
+
+    Raises:
+        UsageError: It cannot be one.
+    """
+    if _JOB.fullmatch(name):
+        return name
+    raise UsageError(f"{name!r} cannot name a job", "write its name, as in its manifest: 1 to 47 of a-z, 0-9 and '-'")
 
 
 def run_name(environ: Mapping[str, str], now: datetime) -> str:

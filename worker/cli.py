@@ -27,7 +27,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.reader import parse_manifest
 from worker.emulator.app import ServeOptions
 from worker.emulator.app import serve as serve_local_oss
-from worker.errors import CollisionError, Exit, Problem, UnknownCodeError, UsageError, WorkerError
+from worker.errors import CollisionError, Exit, Problem, UnknownError, UsageError, WorkerError
 from worker.forecast import forecast
 from worker.oss.codes import CODES
 from worker.permissions import permissions
@@ -45,6 +45,8 @@ from worker.telemetry.logs import LOGGER, set_up_logs
 from worker.telemetry.output import complain, open_standard_streams, print_json, print_text
 from worker.telemetry.preflight import describe_preflight
 from worker.telemetry.progress import Form, show_progress
+from worker.telemetry.upkeep import describe_compaction, describe_pruning
+from worker.upkeep import compact_job, prune_job
 
 _DEFAULT_CONFIG = Path("config.yaml")
 _TERMINATION_LOG = Path("/dev/termination-log")
@@ -56,11 +58,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name, as in its manifest.")]
 ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The job's manifest.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; ./config.yaml if there is one.")]
 Endpoint = Annotated[str | None, typer.Option(help="`local`, or the URL of an endpoint.")]
 Region = Annotated[str | None, typer.Option(help="Region of the buckets, such as cn-hangzhou.")]
-Results = Annotated[str | None, typer.Option(help="Directory of the results logs.")]
+Results = Annotated[str | None, typer.Option(help="Where the results logs are: a directory, or oss://bucket/prefix.")]
 ShardOf = Annotated[str, typer.Option("--shard", metavar="I/N", help="Do part I of N, counted from 0.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else.")]
 
@@ -122,8 +125,8 @@ def run(
     if as_json:
         print_json(summary.document())
     else:
-        directory = Path(settings.results) / job.job / options.run
-        print_text(describe_ending(summary, str(directory), _local_folders(settings, job)))
+        place = f"{settings.results.rstrip('/')}/{job.job}/{options.run}"
+        print_text(describe_ending(summary, place, _local_folders(settings, job)))
     return Exit.OK if summary.exit in accepted else summary.exit
 
 
@@ -218,6 +221,42 @@ def init(directory: Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="
 
 
 @app.command()
+def compact(
+    job: JobName,
+    config: Config = None,
+    results: Results = None,
+    quarantine: Annotated[Path | None, typer.Option(help="Where lines go that are none and stand in the way.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a checkpoint of a job's results, which makes reading them quick; nothing is deleted but old checkpoints."""
+    settings = _settings(config, {"--results": results})
+    done = uvloop.run(compact_job(settings, arguments.job(job), quarantine, os.environ, _log))
+    if as_json:
+        print_json(done.document())
+    else:
+        print_text(describe_compaction(done))
+    return Exit.OK
+
+
+@app.command()
+def prune(
+    job: JobName,
+    keep_days: Annotated[int, typer.Option(min=1, help="Keep the segments of runs that were written to since.")],
+    config: Config = None,
+    results: Results = None,
+    as_json: Json = False,
+) -> int:
+    """Delete the segments of old runs, which a checkpoint covers; the newest run stays, and so do all summaries."""
+    settings = _settings(config, {"--results": results})
+    done = uvloop.run(prune_job(settings, arguments.job(job), keep_days, os.environ, _log))
+    if as_json:
+        print_json(done.document())
+    else:
+        print_text(describe_pruning(done))
+    return Exit.OK
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any.")] = 0,
@@ -264,7 +303,7 @@ def explain(code: Annotated[str, typer.Argument(metavar="CODE")], as_json: Json 
         near = difflib.get_close_matches(code, CODES, n=1)
         mend = f"\n    mend: did you mean {near[0]}?" if near else ""
         message = f"nothing is known about {code!r}{mend}"
-        raise UnknownCodeError(message)
+        raise UnknownError(message)
     if as_json:
         print_json({"schema": 1, **asdict(found)})
     else:

@@ -139,7 +139,7 @@ class StopSignalError(WorkerError):
     exit_code = Exit.INTERRUPTED
 
 
-class UnknownCodeError(WorkerError):
-    """Nothing is known about a code that was asked for."""
+class UnknownError(WorkerError):
+    """Nothing is known about what was asked for: a code, a job."""
 
     exit_code = Exit.NOTHING_SELECTED

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from itertools import zip_longest
-from pathlib import Path
 
 from worker.batch.entry import PrefixSource
 from worker.batch.estimate import Estimate, Limits, estimate
@@ -23,12 +22,12 @@ from worker.oss.names import ObjectRef
 from worker.oss.process import saveas
 from worker.oss.request import Billing, head_object, process_object
 from worker.oss.verdict import Failure
-from worker.planning import Plan, asker, plan_tasks, read_ledger
-from worker.results.reading import read_records
+from worker.planning import Plan, asker, plan_tasks, proven_offline, read_ledger, read_log
 from worker.settings import Limits as LimitSettings
 from worker.settings import Settings
 from worker.signals import stopping
 from worker.sources.listing import listed_objects
+from worker.storage import open_store
 from worker.summary import Forecast
 
 _EXTENSIONS = 5
@@ -49,6 +48,7 @@ async def forecast(
     Raises:
         WorkerError: A proof fails, the sources cannot be read, the service refuses, or a signal came.
     """
+    manifest = proven_offline(manifest, settings)
     stop, found = Stop(), None
     with stopping(stop), suppress(Cut):
         async with connect(settings, environ, stop, parallelism, log) as connection:
@@ -64,9 +64,10 @@ async def forecast(
 async def _foresee(
     manifest: Manifest, settings: Settings, shard: Shard, parallelism: int, connection: Connection, log: Log
 ) -> Forecast:
-    directory = Path(settings.results) / manifest.job
-    ledger = await read_ledger(directory, shard, lambda text: log(text, logging.WARNING))
-    history = await asyncio.to_thread(_read_history, directory, shard)
+    store, stop = open_store(settings, manifest.job, connection), connection.stop
+    ledger = await read_ledger(store, shard, stop, lambda text: log(text, logging.WARNING))
+    history = History(shard)
+    await read_log(store, history.add, stop)
     async with plan_tasks(manifest, settings, shard, connection, to_end=True) as plan:
         outlook = JobOutlook(ledger, history, manifest.existing)
         await _Taker(outlook, connection).take_all(plan)
@@ -81,13 +82,6 @@ async def _foresee(
     run_requests = {"put": lists, "get": reads + outlook.headless + outlook.looks_up + posts}
     time = _estimate(outlook, posts, sum(run_requests.values()), settings.limits, parallelism)
     return _forecast(manifest, connection, plan, outlook, run_requests, time)
-
-
-def _read_history(directory: Path, shard: Shard) -> History:
-    history = History(shard)
-    for record in read_records(directory, lambda _: None):  # the ledger has told of torn ends
-        history.add(record)
-    return history
 
 
 class _Taker:

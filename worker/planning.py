@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from worker.batch.document import Place
@@ -13,16 +12,19 @@ from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import with_columns
+from worker.batch.record import Record
 from worker.batch.revision import check_followed, named_styles, with_revisions
 from worker.batch.task import Shard
 from worker.connection import Connection
 from worker.dispatch.first_contact import Expectation, first_contact
+from worker.dispatch.stopping import Stop
 from worker.dispatch.styles import read_styles
 from worker.errors import Problem, UsageError
 from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure
-from worker.results.reading import read_records
+from worker.results import loading
+from worker.results.store import Store
 from worker.settings import Settings
 from worker.sources.asking import Ask
 from worker.sources.enumeration import Enumeration, Planned
@@ -52,20 +54,16 @@ class Plan:
     writer_of: Callable[[bytes], str | None]
 
 
-async def read_ledger(directory: Path, shard: Shard, warn: Callable[[str], None]) -> Ledger:
+async def read_ledger(store: Store, shard: Shard, stop: Stop, warn: Callable[[str], None]) -> Ledger:
     """What the results log of a job says.
 
     Raises:
         ResultsError: It cannot be read.
+        Cut: The run was stopped meanwhile.
     """
-
-    def read() -> Ledger:
-        ledger = Ledger(shard)
-        for record in read_records(directory, warn):
-            ledger.add(record)
-        return ledger
-
-    return await asyncio.to_thread(read)
+    reading = asyncio.create_task(loading.read_ledger(store, shard, warn), name="read the results log")
+    with stop.cuts():
+        return await reading
 
 
 async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection: Connection) -> list[str]:
@@ -97,6 +95,13 @@ def named_buckets(manifest: Manifest, settings: Settings) -> dict[str, Place]:
 def written_buckets(manifest: Manifest) -> set[str]:
     """The buckets that hold targets, as far as the manifest names them."""
     return {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
+
+
+async def read_log(store: Store, take: Callable[[Record], None], stop: Stop) -> None:
+    """Hand over all lines of a job once more. Raises as `read_ledger`, which has told of torn ends."""
+    reading = asyncio.create_task(loading.read_records(store, take, lambda _: None), name="read the lines")
+    with stop.cuts():
+        await reading
 
 
 @asynccontextmanager

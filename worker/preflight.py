@@ -31,12 +31,14 @@ from worker.oss.names import ObjectRef
 from worker.oss.request import Request, bucket_info, get_style, head_object
 from worker.oss.verdict import Failure
 from worker.planning import asker, is_standard_input, named_buckets, proven_offline, written_buckets
-from worker.results.writing import unwritable_reason
+from worker.results.directory import unwritable_reason
+from worker.results.store import StoreError
 from worker.settings import Settings
 from worker.signals import stopping
 from worker.sources.asking import Ask
 from worker.sources.enumeration import Enumeration
 from worker.sources.files import Files
+from worker.storage import open_store
 from worker.summary import Check, Preflight, Status
 
 T = TypeVar("T")
@@ -63,7 +65,7 @@ async def preflight(
         max_attempts=min(_MAX_ATTEMPTS, settings.retry.max_attempts),
         task_deadline_s=min(_PATIENCE_S, settings.retry.task_deadline_s),
     )
-    stop, checks = Stop(), [_results(settings.results, manifest.job)]
+    stop, checks = Stop(), [] if settings.results_bucket else [_results(settings.results, manifest.job)]
     endpoint = settings.endpoint
     with stopping(stop):
         try:
@@ -101,6 +103,8 @@ class _Checker:
             yield check
             if check.status == "wrong":
                 return
+        if self._settings.results_bucket is not None:
+            yield await self._results()
         for bucket, place in buckets.items():
             yield await self._bucket(bucket, place)
         contents = {}
@@ -134,6 +138,17 @@ class _Checker:
             yield _refused("credentials", connection.credentials_source, refusal, no_right=True)
         else:
             yield Check("credentials", "ok", f"{connection.credentials_source}: accepted")
+
+    async def _results(self) -> Check:
+        results = self._settings.results
+        try:
+            await open_store(self._settings, self._manifest.job, self._connection).files()
+        except StoreError as error:
+            said, _, mend = str(error).partition(_MEND)
+            return Check("results", "wrong", said, mend, no_right="AccessDenied" in said)
+        except WorkerError as error:
+            return _wrong("results", error)
+        return Check("results", "ok", f"{results} can be listed; whether it can be written shows when it is")
 
     async def _bucket(self, bucket: str, place: Place) -> Check:
         expected = Expectation(self._connection.endpoint, self._settings.region, self._connection.is_local)

@@ -28,10 +28,14 @@ from worker.dispatch.tally import Tally
 from worker.dispatch.watchdog import watch
 from worker.errors import AccessError, Exit, ResultsError, StoppedError, UsageError, WorkerError, foremost
 from worker.oss.codes import NO_KEY, UNREACHABLE
-from worker.planning import Plan, plan_tasks, read_ledger
-from worker.results.writing import DirectoryLog, ensure_writable, write_atomically
+from worker.planning import Plan, plan_tasks, proven_offline, read_ledger
+from worker.results.compacting import compact_if_many
+from worker.results.directory import ensure_writable
+from worker.results.store import Store
+from worker.results.writing import ResultsLog
 from worker.settings import Settings
 from worker.signals import stopping
+from worker.storage import appender, open_store, patience_of
 from worker.summary import OUTCOMES, Snapshot, Summary
 
 Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
@@ -64,9 +68,9 @@ async def run_job(
     Raises:
         WorkerError: It ended before its first task: nothing was sent for any.
     """
-    stop = Stop()
-    directory = Path(settings.results) / manifest.job
-    ensure_writable(directory / options.run)
+    stop, manifest = Stop(), proven_offline(manifest, settings)
+    if settings.results_bucket is None:
+        ensure_writable(Path(settings.results) / manifest.job / options.run)
     with stopping(stop, options.max_duration_s):
         async with connect(settings, environ, stop, options.parallelism, log) as connection:
             log(
@@ -76,16 +80,21 @@ async def run_job(
                 endpoint=connection.endpoint,
                 credentials=connection.credentials_source,
             )
-            ledger = await read_ledger(directory, options.shard, lambda text: log(text, logging.WARNING))
-            log("results log read", targets=len(ledger))
-            run = _Run(manifest, settings, options, connection, ledger, directory / options.run)
+            store = open_store(settings, manifest.job, connection)
+            run = _Run(manifest, settings, options, connection, store, Ledger(options.shard))
             try:
+                ledger = await read_ledger(store, options.shard, stop, lambda text: log(text, logging.WARNING))
+                log("results log read", targets=len(ledger))
+                run = _Run(manifest, settings, options, connection, store, ledger)
                 async with plan_tasks(manifest, settings, options.shard, connection, options.max_tasks) as plan:
                     async with observe(lambda: run.snapshot(plan)):
                         await run.work(plan)
-                    return run.finish(plan)
+                    summary = await run.finish(plan)
             except Cut:
-                return run.finish(None)
+                return await run.finish(None)
+            if summary.exit == Exit.OK:
+                await run.compact_if_many(log)
+            return summary
 
 
 class _Run:
@@ -97,15 +106,15 @@ class _Run:
         settings: Settings,
         options: RunOptions,
         connection: Connection,
+        store: Store,
         ledger: Ledger,
-        directory: Path,
     ) -> None:
         self._manifest = manifest
         self._settings = settings
         self._options = options
         self._connection = connection
         self._ledger = ledger
-        self._directory = directory
+        self._store = store
         self._stop = connection.stop
         self._tally = Tally()
         self._canary = Canary(settings.failure.canary)
@@ -115,10 +124,9 @@ class _Run:
         self._sent = 0
         self._trouble: list[WorkerError] = []
         shard = options.shard
-        self._stem = f"{shard.index}-of-{shard.count}.{options.proc}"
-        self._log = DirectoryLog(
-            directory, self._stem, settings.results_patience_s, self._tally.count, time.monotonic, asyncio.sleep
-        )
+        self._stem = f"{options.run}/{shard.index}-of-{shard.count}.{options.proc}"
+        self._patience = patience_of(settings, connection)
+        self._log = ResultsLog(appender(store, self._stem), self._patience, self._tally.count)
         self._recorder = Recorder(self._log.append, connection.clock, manifest.job, options.run, shard)
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, manifest.existing, redo=options.redo, heads=heads)
@@ -158,13 +166,29 @@ class _Run:
     def _troubles(self) -> list[WorkerError]:
         return [*self._trouble, *([self._stop.error] if self._stop.error else [])]
 
-    def finish(self, plan: Plan | None) -> Summary:
+    async def finish(self, plan: Plan | None) -> Summary:
         """Decide how the run ended, and write its summary beside its lines."""
         summary = self._summary(plan)
         if not any(isinstance(error, ResultsError) for error in self._trouble):
-            path = self._directory / f"{self._stem}.summary.json"
-            write_atomically(path, msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n")
+            content = msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n"
+            await self._patience.over(lambda: self._store.create(f"{self._stem}.summary.json", content))
         return summary
+
+    async def compact_if_many(self, log: Log) -> None:
+        """Write a checkpoint where reading would be slow without it. That it fails is no harm: the log is all there."""
+
+        def warn(text: str) -> None:
+            log(text, logging.WARNING)
+
+        work = asyncio.create_task(compact_if_many(self._store, self._patience, warn), name="compact")
+        try:
+            with self._stop.cuts():
+                if await work:
+                    log("checkpoint written")
+        except Cut:
+            warn("interrupted while the checkpoint was written; nothing is lost")
+        except WorkerError as error:
+            warn(f"no checkpoint was written: {error}")
 
     def snapshot(self, plan: Plan) -> Snapshot:
         """How far the run is."""

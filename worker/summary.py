@@ -155,3 +155,37 @@ class Preflight:
     def document(self) -> dict[str, object]:
         """The preflight as `--json` prints it."""
         return asdict(self) | {"exit": int(self.exit)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compaction:
+    """What `compact` says: the number of the newest checkpoint, what it covers, and how many lines were set aside."""
+
+    schema: int = 1
+    job: str
+    checkpoint: int
+    new: bool
+    segments: int
+    lines: int
+    quarantined: int
+
+    def document(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """What `prune` says: what was deleted, and what is kept."""
+
+    schema: int = 1
+    job: str
+    pruned_runs: int
+    pruned_segments: int
+    pruned_bytes: int
+    kept_runs: int
+    kept_segments: int
+
+    def document(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return asdict(self)

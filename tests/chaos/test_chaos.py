@@ -47,5 +47,6 @@ def test_the_demo_works_from_a_fresh_clone_with_an_empty_cache_and_sends_nothing
     assert "pip install" not in second
 
 
-async def test_a_run_killed_thirty_times_repeats_only_what_was_not_durable(desk: Desk) -> None:
-    await kill_again_and_again(desk, 30, 5000)
+@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+async def test_a_run_killed_a_hundred_times_repeats_only_what_was_not_durable(desk: Desk, results: str) -> None:
+    await kill_again_and_again(desk, 100, 5000, results)

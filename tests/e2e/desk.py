@@ -74,11 +74,17 @@ class Desk:
         return path
 
     def set_up(
-        self, server: StandIn | str, manifest: str = MANIFEST, rate: float = 5000, concurrency: int = 32
+        self,
+        server: StandIn | str,
+        manifest: str = MANIFEST,
+        rate: float = 5000,
+        concurrency: int = 32,
+        results: str = "./results",
     ) -> None:
         """Write job.yaml and config.yaml."""
         endpoint = server if isinstance(server, str) else server.url
-        self.write("config.yaml", CONFIG.format(endpoint=endpoint, rate=rate, concurrency=concurrency))
+        config = CONFIG.format(endpoint=endpoint, rate=rate, concurrency=concurrency)
+        self.write("config.yaml", config.replace("./results", results))
         self.write("job.yaml", manifest)
 
     async def start(
@@ -142,6 +148,18 @@ class Desk:
         """The targets with a saved line."""
         targets = [line["target"] for line in self.lines(job) if line["status"] == "saved"]
         return {(target["bucket"], target["key"]) for target in targets}
+
+
+def lines_in(server: StandIn, bucket: str = "results") -> list[dict[str, Any]]:
+    """All lines of a log in a bucket of a stand-in, the oldest first."""
+    segments = [content for (place, key), content in server.contents.items() if (place, key[-6:]) == (bucket, ".jsonl")]
+    return sorted(map(json.loads, b"".join(segments).splitlines()), key=lambda line: str(line["at"]))
+
+
+def saved_in(server: StandIn) -> set[tuple[str, str]]:
+    """The targets with a saved line in a bucket of a stand-in."""
+    targets = [line["target"] for line in lines_in(server) if line["status"] == "saved"]
+    return {(target["bucket"], target["key"]) for target in targets}
 
 
 def whole_lines(segment: Path) -> str:

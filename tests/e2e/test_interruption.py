@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.e2e.desk import MANIFEST, Desk, until
+from tests.e2e.desk import MANIFEST, Desk, saved_in, until
 from tests.stand_in import StandIn, keys_below
 
 TASKS = 1000
@@ -21,22 +21,28 @@ async def killed(desk: Desk, server: StandIn, goal: int) -> None:
     await process.wait()
 
 
-async def kill_again_and_again(desk: Desk, kills: int, tasks: int) -> None:
+async def kill_again_and_again(desk: Desk, kills: int, tasks: int, results: str = "./results") -> None:
     dice = random.Random(7)
-    async with StandIn({"photos": keys_below("in/", tasks), "renditions": {}}, delay_s=0.01) as server:
-        desk.set_up(server, rate=150, concurrency=CONCURRENCY)
+    buckets: dict[str, dict[str, str]] = {"photos": keys_below("in/", tasks), "renditions": {}, "results": {}}
+    async with StandIn(buckets, delay_s=0.01) as server:
+        desk.set_up(server, rate=150, concurrency=CONCURRENCY, results=results)
+        is_bucket = results.startswith("oss://")
+
+        def durable() -> set[tuple[str, str]]:
+            return saved_in(server) if is_bucket else desk.saved()
+
         sent: dict[tuple[str, str], int] = {}
         for _ in range(kills):
             await killed(desk, server, len(server.posts) + dice.randrange(tasks * 3 // (4 * kills)))
-            for target in desk.saved() - set(sent):
+            for target in durable() - set(sent):
                 sent[target] = server.saved()[target]
         assert 0 < len(sent) < tasks
         last = await desk.run("run", "job.yaml", "--rate", "5000")
         assert last.code == 0, last.err
-        assert {("renditions", f"small/{key}") for key in keys_below("in/", tasks)} == desk.saved()
+        assert {("renditions", f"small/{key}") for key in keys_below("in/", tasks)} == durable()
         # What was sent again was on its way or not durable at a kill: what was durable was never sent again.
         assert {target: server.saved()[target] for target in sent} == sent
-        assert len(server.posts) - tasks <= kills * (CONCURRENCY + GROUP)
+        assert len(server.posts) - tasks <= kills * (CONCURRENCY + (5 if is_bucket else 1) * GROUP)
         again = await desk.run("run", "job.yaml", "--json")
         assert (again.code, again.json["already_saved"], again.json["attempts"]) == (0, tasks, 0)
 
@@ -45,6 +51,10 @@ async def test_a_run_killed_eight_times_ends_with_every_target_saved_and_repeats
     desk: Desk,
 ) -> None:
     await kill_again_and_again(desk, 8, TASKS)
+
+
+async def test_a_run_with_its_results_in_a_bucket_is_killed_as_well(desk: Desk) -> None:
+    await kill_again_and_again(desk, 4, 600, "oss://results/logs")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,7 +10,8 @@ from worker.batch.reader import parse_manifest
 from worker.batch.record import Record
 from worker.batch.task import Shard
 from worker.oss.signing import Credentials
-from worker.results.reading import read_records
+from worker.results.directory import DirectoryStore
+from worker.results.loading import read_records
 from worker.run import RunOptions, run_job
 from worker.settings.loading import load_settings
 from worker.summary import Snapshot, Summary
@@ -63,7 +64,9 @@ async def run_worker(
     job = parse_manifest(manifest.replace("SOURCES", sources), str(directory / "job.yaml"), datetime.now(UTC))
     options = RunOptions(run=run, proc="0" * 8, shard=Shard(0, 1), parallelism=1)
     summary = await run_job(job, loaded, options, environ, _unobserved, lambda *_, **__: None)
-    return Ran(summary, list(read_records(directory / "results/test", lambda _: None)))
+    records: list[Record] = []
+    await read_records(DirectoryStore(directory / "results/test"), records.append, lambda _: None)
+    return Ran(summary, records)
 
 
 @asynccontextmanager

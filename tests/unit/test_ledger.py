@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worker.batch.fact import SIZE, reranked
 from worker.batch.ledger import Ledger
 from worker.batch.record import BAD_ROW, ErrorRecord, Record, SourceRecord, Status, TargetRecord
 from worker.batch.task import Shard, target_digest
@@ -238,3 +240,86 @@ def test_bad_rows_are_held_for_each_pipeline() -> None:
     ledger = with_bad_rows(bad_row("r", "keys.csv:1", pipeline="thumb"))
     assert ledger.holds_bad_row("thumb", "", "keys.csv:1")
     assert not ledger.holds_bad_row("hero", "", "keys.csv:1")
+
+
+def test_of_lines_of_one_time_that_of_the_later_segment_is_newer_whatever_is_read_first() -> None:
+    one, other = Line(SAVED, A).record(), Line(SAVED, B).record()
+    for first, second in (((one, 1), (other, 2)), ((other, 2), (one, 1))):
+        ledger = Ledger(ALL)
+        ledger.add(*first)
+        ledger.add(*second)
+        assert done(ledger, B)
+        assert not done(ledger, A)
+
+
+def test_a_time_before_1970_is_as_old_as_can_be() -> None:
+    ancient = msgspec.structs.replace(Line(SAVED, B).record(), at="1969-12-31T23:59:59.999Z")
+    ledger = ledger_of(Line(SAVED, A))
+    ledger.add(ancient)
+    assert done(ledger, A)
+
+
+@pytest.mark.parametrize("shift", [0, 3, 6])
+def test_a_target_whose_digest_stands_within_another_fact_is_not_taken_for_it(shift: int) -> None:
+    digest = target_digest(TARGETS[0])
+    table, inside = digest[:2], digest[2:12]
+    task = (bytes(shift) + inside + bytes(6 - shift)).hex()
+    # Another target of the same table, whose task holds the bytes that are looked for.
+    number = next(n for n in range(1 << 24) if target_digest(ObjectRef("b", str(n)))[:2] == table)
+    other = msgspec.structs.replace(Line(SAVED, task).record(), target=TargetRecord("b", str(number)))
+    ledger = Ledger(ALL)
+    ledger.add(other)
+    assert not ledger.knows(digest)
+    assert ledger.is_done(target_digest(ObjectRef("b", str(number))), bytes.fromhex(task))
+    ledger.add(Line(SAVED, A).record())
+    assert done(ledger, A)
+    assert len(ledger) == 2
+
+
+@pytest.mark.parametrize("changes", [{"task": "A" * 32}, {"task": "ab"}, {"task": "zz" * 16}, {"at": "2026-11-22"}])
+def test_a_line_whose_task_or_time_is_none_is_refused(changes: dict[str, str]) -> None:
+    ledger = Ledger(ALL)
+    with pytest.raises(ValueError, match=r"is no |non-hexadecimal"):
+        ledger.add(msgspec.structs.replace(Line(SAVED).record(), **changes))
+    assert len(ledger) == 0
+
+
+def test_a_line_without_a_target_that_is_no_bad_row_says_nothing() -> None:
+    ledger = ledger_of()
+    ledger.add(msgspec.structs.replace(Line(FAILED).record(), target=None))
+    ledger.add(msgspec.structs.replace(Line(SAVED).record(), task=None))
+    assert ledger.facts == 0
+
+
+def test_a_ledger_is_its_tables() -> None:
+    lines = [Line(SAVED, A, target=number) for number in range(3)] + [Line(SKIPPED, B, at=1)]
+    whole = ledger_of(*lines)
+    whole.add(bad_row("r", "keys.csv:1"))
+    assert (len(whole), whole.facts) == (3, 5)
+    assert all(len(table) % SIZE == 0 for _, table in whole.tables())
+    parts = [Ledger(Shard(index, 2)) for index in range(2)]
+    for part in parts:
+        for number, table in whole.tables():
+            part.load(number, table)
+        assert part.holds_bad_row("p", "", "keys.csv:1")
+    assert sum(map(len, parts)) == 3
+    for number, target in enumerate(TARGETS):
+        holder = parts[not Shard(0, 2).holds(target_digest(target))]
+        assert done(holder, A, number)
+    again = Ledger(ALL)
+    for number, table in whole.tables():
+        again.load(number, table)
+    assert list(again.tables()) == list(whole.tables())
+
+
+def test_facts_move_to_new_ranks_and_stay_what_they_are() -> None:
+    ledger = Ledger(ALL)
+    ledger.add(Line(SAVED, A).record(), 1)
+    ((number, table),) = ledger.tables()
+    moved = Ledger(ALL)
+    moved.load(number, reranked(table, [0, 70_000]))
+    assert done(moved, A)
+    moved.add(Line(SAVED, B).record(), 69_999)
+    assert done(moved, A)
+    moved.add(Line(SAVED, B).record(), 70_000)
+    assert done(moved, B)

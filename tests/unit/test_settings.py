@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.golden import Case, cases
 from worker.errors import Exit, UsageError
+from worker.oss.names import ObjectRef
 from worker.settings import Limits, Settings
 from worker.settings.loading import FLAGS, RESERVED, load_settings
 
@@ -101,6 +102,16 @@ def test_plain_http_is_accepted_where_it_is_allowed() -> None:
 @pytest.mark.parametrize("proxy", ["env", "none", "http://proxy:3128"])
 def test_proxies_that_are_accepted(proxy: str) -> None:
     assert loaded(f"endpoint: local\ntransport: {{proxy: '{proxy}'}}").transport.proxy == proxy
+
+
+def test_results_in_a_bucket_are_no_path() -> None:
+    for text, key in (("oss://logs/nightly/eu/", "nightly/eu"), ("oss://logs", ""), ("oss://logs/", "")):
+        settings, _ = load_settings(f"endpoint: local\nresults: {text}", "deep/config.yaml", {}, {})
+        assert settings.results == text
+        assert settings.results_bucket == ObjectRef("logs", key)
+    assert loaded("endpoint: local").results_bucket is None
+    text = "endpoint: https://oss-cn-hangzhou.aliyuncs.com\nresults: oss://logs"
+    assert loaded(text, KUBERNETES_SERVICE_HOST="10.0.0.1").results_bucket == ObjectRef("logs", "")
 
 
 def test_a_cluster_accepts_what_is_meant_for_it() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from worker.oss.names import ObjectRef
 
@@ -39,7 +40,19 @@ class Task:
         )
 
 
-def target_digest(target: ObjectRef) -> bytes:
+class Named(Protocol):
+    """What names an object, as an `ObjectRef` and a line of the log do."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+
+
+def target_digest(target: Named) -> bytes:
     """The 16 bytes that stand for a target, whatever is saved there."""
     return _digest(b"oss-saveas/target/1", target.bucket, target.key)
 

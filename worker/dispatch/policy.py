@@ -1,17 +1,23 @@
 """How retries go: how often, how long, and how many at most in a second."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long one request is tried; times in seconds."""
+    """How often and how long one request is tried; times in seconds. `waits` False: who asks has its own patience."""
 
     max_attempts: int
     base_delay_s: float
     max_delay_s: float
     task_deadline_s: float
+    waits: bool = True
+
+    @property
+    def impatient(self) -> "RetryPolicy":
+        """This policy with one attempt, and one more after a correction of clock or credentials."""
+        return replace(self, max_attempts=1, waits=False)
 
 
 class RetryBudget:

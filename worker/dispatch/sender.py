@@ -100,7 +100,7 @@ class _Attempts:
                 return False
             case Remedy.WAIT:
                 self.uncounted += 1
-                return True
+                return self.policy.waits
             case (Remedy.CLOCK | Remedy.REFRESH | Remedy.FREE) as remedy if remedy not in self.granted_once:
                 self.granted_once.add(remedy)
                 return True
@@ -161,16 +161,17 @@ class Sender:
         *,
         confirm: Callable[[T], Awaitable[T | Failure]] | None = None,
         even_if_stopping: bool = False,
+        patient: bool = True,
     ) -> Outcome[T]:
         """Send until the verdict stands: a success, a permanent failure, or no patience left.
 
         `confirm` looks again at what `judge` took for a success, as part of the attempt; `even_if_stopping` is for what
-        belongs to a request that was answered already.
+        belongs to a request that was answered already. `patient` False: who asks decides when to try again.
 
         Raises:
             Cut: The run was stopped while this request waited for its turn.
         """
-        attempts = _Attempts(self._policy)
+        attempts = _Attempts(self._policy if patient else self._policy.impatient)
         cuts = nullcontext if even_if_stopping else self._stop.cuts
 
         async def attempt() -> T | Failure:

@@ -1,5 +1,7 @@
 """A request to OSS as a value, and a builder for each operation the worker uses."""
 
+import base64
+import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -67,7 +69,7 @@ def head_object(target: ObjectRef) -> Request:
 
 
 def delete_object(target: ObjectRef) -> Request:
-    """Remove an object: for scratch objects of the worker's own, nothing else. Source: OSS, DeleteObject."""
+    """Remove an object of the worker's own, nothing else; that there is none is fine. Source: OSS, DeleteObject."""
     return Request("DELETE", target.bucket, target.key)
 
 
@@ -98,3 +100,13 @@ def get_range(source: ObjectRef, first: int, last: int, etag: str) -> Request:
     """
     headers = (("if-match", etag), ("range", f"bytes={first}-{last}"))
     return Request("GET", source.bucket, source.key, headers=headers)
+
+
+def put_new_object(target: ObjectRef, content: bytes) -> Request:
+    """Put an object that must not be there yet. Its MD5 lets the service refuse what the way has changed.
+
+    Source: OSS, PutObject, `x-oss-forbid-overwrite` and `Content-MD5`.
+    """
+    digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+    headers = (("content-md5", digest), ("x-oss-forbid-overwrite", "true"))
+    return Request("PUT", target.bucket, target.key, headers=headers, body=content)

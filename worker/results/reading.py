@@ -1,68 +1,92 @@
-"""Reading the results log of a job from a directory: all segments of all runs, in order."""
+"""Reading the results log of a job: its segments one after the other, some pieces ahead."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
 
-from worker.batch.record import Record, SchemaError, decode
-from worker.errors import Problem, ResultsError, UsageError
+from worker.batch.segment import in_order, is_segment
+from worker.results.lines import NOTHING, BadLine, Covered, SegmentLines, Take, refuse
+from worker.results.store import Store, Stored
+
+PIECE_BYTES = 4 << 20
+_AHEAD = 4
 
 
-def read_records(job_directory: Path, warn: Callable[[str], None]) -> Iterator[Record]:
-    """Every record of a job, in the order of run, segment and line. A job without a log has none.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A segment, and how much of it is known from elsewhere."""
 
-    What follows the last valid line of a segment is the end of a write that was cut off: left out, with a warning.
+    file: Stored
+    known: Covered = NOTHING
+
+
+async def segments(store: Store) -> list[Stored]:
+    """The segments of a job, in the order of run, process and number."""
+    return sorted((file for file in await store.files() if is_segment(file.name)), key=lambda file: in_order(file.name))
+
+
+async def pieces(store: Store, parts: Iterable[tuple[Stored, int]]) -> AsyncGenerator[tuple[Stored, bytes], None]:
+    """The content of files, each from an offset on, in pieces; some are read ahead. An empty piece ends a file.
 
     Raises:
-        ResultsError: A segment cannot be read, or a bad line stands before a valid one.
-        UsageError: A line was written by a later version of this program.
+        GoneError: A file is not there any more.
+        StoreError: It cannot be read.
     """
-    for segment in _segments(job_directory):
-        try:
-            yield from _read_segment(segment, warn)
-        except OSError as error:
-            message = f"results cannot be read: {segment}: {error.strerror or error}"
-            raise ResultsError(message) from error
+
+    async def read(file: Stored, first: int) -> tuple[Stored, bytes]:
+        return file, await store.read(file, first, PIECE_BYTES) if first < file.size else b""
+
+    wanted = ((file, first) for file, begin in parts for first in [*range(begin, file.size, PIECE_BYTES), file.size])
+    ahead: deque[asyncio.Task[tuple[Stored, bytes]]] = deque()
+    try:
+        for file, first in wanted:
+            ahead.append(asyncio.create_task(read(file, first), name=f"read {file.name}"))
+            if len(ahead) > _AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
+    finally:
+        for task in ahead:
+            task.cancel()
+        await asyncio.gather(*ahead, return_exceptions=True)
 
 
-def _segments(job_directory: Path) -> list[Path]:
-    # The checkpoint stands beside the runs, and is no segment.
-    found = (path for path in job_directory.glob("*/*.jsonl") if path.parent.name != "checkpoint")
-    return sorted(found, key=lambda path: (path.parent.name, _segment_order(path)))
+async def read_spans(
+    store: Store,
+    spans: Iterable[Span],
+    take_of: Callable[[str], Take],
+    warn: Callable[[str], None],
+    set_aside: Callable[[BadLine], None] = refuse,
+    *,
+    enough: Callable[[], bool] = lambda: False,
+) -> dict[str, Covered]:
+    """Read segments; returns how much of each was read. `take_of` makes what takes the lines of a segment by its name.
 
+    What follows the last valid line of a segment is the end of a write that was cut off: left out, with a warning.
+    `enough` may end it after any piece.
 
-def _segment_order(path: Path) -> tuple[str, int]:
-    stem, _, seq = path.name.removesuffix(".jsonl").rpartition(".")
-    return (stem, int(seq)) if seq.isascii() and seq.isdigit() else (path.name, 0)
-
-
-def _read_segment(segment: Path, warn: Callable[[str], None]) -> Iterator[Record]:
-    bad_line, bad_reason = 0, ""
-    with segment.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                record = _read_line(line)
-            except SchemaError as error:
-                problem = Problem(
-                    str(error), "read it with the version that wrote it, or later", str(segment), number, 1
-                )
-                raise UsageError(problem) from error
-            except ValueError as error:
-                if not bad_line:
-                    bad_line, bad_reason = number, str(error)
-                continue
-            if bad_line:
-                message = (
-                    f"{segment}:{bad_line}: error: not a line of a results log: {bad_reason}\n"
-                    f"    mend: take the line out of the file; its targets are then done again"
-                )
-                raise ResultsError(message)
-            yield record
-    if bad_line:
-        warn(f"{segment}:{bad_line}: the end of this segment was cut off; what follows is left out ({bad_reason})")
-
-
-def _read_line(line: bytes) -> Record:
-    if not line.endswith(b"\n"):
-        message = "the line has no end"
-        raise ValueError(message)
-    return decode(line)
+    Raises:
+        ResultsError: A bad line stands before a valid one.
+        UsageError: A line was written by a later version of this program.
+        GoneError: A segment is not there any more.
+        StoreError: One cannot be read.
+    """
+    known = {span.file.name: span.known for span in spans}
+    covered: dict[str, Covered] = {}
+    lines: SegmentLines | None = None
+    async with aclosing(pieces(store, [(span.file, span.known.bytes) for span in spans])) as content:
+        async for file, piece in content:
+            if lines is None:
+                lines = SegmentLines(store.path(file.name), known[file.name], take_of(file.name), set_aside)
+            # In this thread: each other one has a heap of its own, and tables that wander between them leave holes.
+            lines.feed(piece)
+            covered[file.name] = lines.covered
+            if not piece:
+                if warning := lines.end():
+                    warn(warning)
+                lines = None
+            if enough():
+                break
+    return covered

@@ -12,8 +12,10 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from worker.batch.findings import MendableError, shown
 from worker.oss.endpoint import parse_endpoint
+from worker.oss.names import ObjectRef, bucket_problem, key_problem
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+_OSS = "oss://"
 _REGION = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 
 
@@ -45,10 +47,19 @@ def _region(value: str) -> str:
 
 def _results(value: str) -> str:
     if not value:
-        raise MendableError("'results' names no directory", "write a path, as ./results")
-    if value.startswith("oss://"):
-        raise MendableError("results in a bucket are not supported in this version", "name a directory")
+        raise MendableError("'results' names no place", "write a path, as ./results, or oss://bucket/prefix")
+    if value.startswith(_OSS):
+        place = _in_bucket(value)
+        key = place.key and key_problem(place.key)
+        reason = bucket_problem(place.bucket) or key or ("a part of the prefix is empty" if "//" in place.key else "")
+        if reason:
+            raise MendableError(f"{shown(value)} is no place for results: {reason}", "write it as oss://bucket/prefix")
     return value
+
+
+def _in_bucket(results: str) -> ObjectRef:
+    bucket, _, prefix = results.removeprefix(_OSS).partition("/")
+    return ObjectRef(bucket, prefix.removesuffix("/"))
 
 
 def _proxy(value: str) -> str:
@@ -170,6 +181,11 @@ class Settings:
     transport: Transport = field(default_factory=Transport)
     log: Log = field(default_factory=Log)
     local: Local = field(default_factory=Local)
+
+    @property
+    def results_bucket(self) -> ObjectRef | None:
+        """Bucket and prefix of the results, the prefix without its last slash; None where they are in a directory."""
+        return _in_bucket(self.results) if self.results.startswith(_OSS) else None
 
     @property
     def digest(self) -> str:

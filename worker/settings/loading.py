@@ -121,6 +121,9 @@ class _Reader:
         if settings.retry.base_delay_s > settings.retry.max_delay_s:
             reason = "'base_delay_s' is larger than 'max_delay_s'"
             self._add(("retry", "base_delay_s"), reason, "make it the smaller one")
+        if settings.addressing == "cname" and settings.results_bucket is not None:
+            reason = "with `addressing: cname` results cannot be in a bucket: the domain answers for one bucket only"
+            self._add(("results",), reason, "use the bucket's own endpoint, or name a directory")
         if not self._environ.get(_IN_CLUSTER):
             return
         if settings.endpoint == "local" and not settings.local.in_cluster:
@@ -128,9 +131,10 @@ class _Reader:
             self._add(
                 ("endpoint",), reason, "write the endpoint's URL, or set `local: {in_cluster: true}` if that is meant"
             )
-        if not settings.results_durable:
+        if not settings.results_durable and settings.results_bucket is None:
             reason = "a directory for results in a cluster: with the pod the log is lost, and with it what was done"
-            self._add(("results",), reason, "name a shared volume, and set `results_durable: true`")
+            mend = "write oss://bucket/prefix, or name a shared volume and set `results_durable: true`"
+            self._add(("results",), reason, mend)
 
     def _placed(self, settings: Settings) -> Settings:
         """The settings with the paths of the file as seen from where the program was started."""
@@ -142,7 +146,7 @@ class _Reader:
         ca_file = settings.transport.ca_file
         return replace(
             settings,
-            results=placed(("results",), settings.results),
+            results=settings.results if settings.results_bucket else placed(("results",), settings.results),
             local=replace(settings.local, root=placed(("local", "root"), settings.local.root)),
             transport=replace(
                 settings.transport, ca_file=None if ca_file is None else placed(("transport", "ca_file"), ca_file)

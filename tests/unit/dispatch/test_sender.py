@@ -429,3 +429,16 @@ def test_requests_go_out_as_they_were_made_but_for_their_signature() -> None:
     call(service)
     sent: Request = service.sent[0][1]
     assert (sent.method, sent.bucket, sent.query) == ("GET", "photos", (("bucketInfo", ""),))
+
+
+def test_who_has_a_patience_of_its_own_is_told_of_the_first_failure() -> None:
+    async def main(service: Service) -> Outcome[str]:
+        return await service.sender().call(REQUEST, judge, patient=False)
+
+    for trouble in (THROTTLED, BROKEN):
+        outcome = in_virtual_time(main(Service(script(trouble))))
+        assert isinstance(outcome.verdict, Failure)
+        assert outcome.attempts == 1
+    # But what is mended at once is.
+    outcome = in_virtual_time(main(Service(script(SKEWED, SAVED))))
+    assert (outcome.verdict, outcome.attempts) == ("saved", 2)

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import numbered, record
+from tests.fakes import numbered, record, refused
+from tests.unit.results.objects import LOST, Objects
 from worker.batch.record import Record, encode
 from worker.errors import ResultsError
-from worker.results.reading import read_records
-from worker.results.writing import DirectoryLog, ensure_writable, write_atomically
+from worker.results.appending import BucketAppender, DirectoryAppender
+from worker.results.directory import DirectoryStore, ensure_writable
+from worker.results.loading import read_records
+from worker.results.patience import Patience
+from worker.results.store import StoreError, TakenError
+from worker.results.writing import ResultsLog
 
 PATIENCE_S = 5.0
 
@@ -26,8 +31,10 @@ class Bench:
         self.now_s = 0.0
         self.pauses = 0
         self._at_pause = at_pause
-        self.log = DirectoryLog(
-            directory / "run", "0-of-1.aaaa", PATIENCE_S, self._on_durable, lambda: self.now_s, self._sleep
+        self.log = ResultsLog(
+            DirectoryAppender(DirectoryStore(directory), "run/0-of-1.aaaa"),
+            Patience(PATIENCE_S, lambda: self.now_s, self._sleep),
+            self._on_durable,
         )
 
     def _on_durable(self, line: Record) -> None:
@@ -59,14 +66,16 @@ def lines(count: int) -> list[Record]:
     return [record(numbered(number)) for number in range(count)]
 
 
-def read(directory: Path) -> list[Record]:
-    return list(read_records(directory, pytest.fail))
+async def read(directory: Path) -> list[Record]:
+    found: list[Record] = []
+    await read_records(DirectoryStore(directory), found.append, pytest.fail)
+    return found
 
 
 async def test_lines_are_durable_when_they_count_and_come_in_their_order(tmp_path: Path) -> None:
     bench, written = Bench(tmp_path), lines(50)
     await bench.write(written)
-    assert bench.durable == read(tmp_path) == written
+    assert bench.durable == await read(tmp_path) == written
     assert bench.segments() == ["0-of-1.aaaa.0.jsonl"]
     assert bench.log.pending == 0
 
@@ -97,7 +106,7 @@ async def test_lines_that_come_while_others_are_written_are_written_too(tmp_path
             await asyncio.sleep(0.001)
 
     await bench.write(written[:1], one_by_one)
-    assert bench.durable == read(tmp_path) == written
+    assert bench.durable == await read(tmp_path) == written
 
 
 async def test_who_would_append_is_held_back_while_two_thousand_lines_are_not_durable(tmp_path: Path) -> None:
@@ -125,7 +134,7 @@ async def test_a_disk_that_refuses_for_a_while_loses_nothing(tmp_path: Path) -> 
     bench = Bench(blocked, at_pause=lambda: blocked.unlink() if bench.pauses == 3 else None)
     written = lines(20)
     await bench.write(written)
-    assert bench.durable == read(blocked) == written
+    assert bench.durable == await read(blocked) == written
     assert len(bench.segments()) == 1
 
 
@@ -179,9 +188,10 @@ print(len(bench.durable), bench.pauses)
 """
 
 
-def test_a_write_that_comes_short_is_taken_back_and_written_again_to_the_next_segment(tmp_path: Path) -> None:
+async def test_a_write_that_comes_short_is_taken_back_and_written_again_to_the_next_segment(tmp_path: Path) -> None:
     first = len(b"".join(map(encode, lines(3))))
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-c", _SHORT_OF_SPACE, str(tmp_path), str(first + 500), "40"],
         cwd=Path(__file__).parents[3],
         capture_output=True,
@@ -191,21 +201,23 @@ def test_a_write_that_comes_short_is_taken_back_and_written_again_to_the_next_se
     )
     # Smaller groups fit where a large one did not: nobody had to wait for more space.
     assert (done.stdout, done.stderr) == ("43 0\n", "")
-    assert read(tmp_path) == [*lines(3), *lines(40)]
+    assert await read(tmp_path) == [*lines(3), *lines(40)]
     segments = {path.name: path.stat().st_size for path in (tmp_path / "run").iterdir()}
     # What was durable stays in the first; segments that never held a durable line are gone.
     assert segments["0-of-1.aaaa.0.jsonl"] == first
     assert 0 < min(segments.values()) <= max(segments.values()) <= first + 500
 
 
-def test_a_small_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "run/summary.json"
-    write_atomically(path, b"one")
-    write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert [found.name for found in path.parent.iterdir()] == ["summary.json"]
-    with pytest.raises(ResultsError, match="results cannot be written"):
-        write_atomically(path / "below", b"")
+async def test_a_small_file_is_written_whole_or_not_at_all_and_never_over_another(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    for _ in range(2):
+        await store.create("run/summary.json", b"one")
+    with pytest.raises(TakenError):
+        await store.create("run/summary.json", b"two")
+    assert (tmp_path / "run/summary.json").read_bytes() == b"one"
+    assert [found.name for found in (tmp_path / "run").iterdir()] == ["summary.json"]
+    with pytest.raises(StoreError, match=r"summary\.json/below"):
+        await store.create("run/summary.json/below", b"")
 
 
 def test_a_directory_is_tried_before_the_first_request(tmp_path: Path) -> None:
@@ -226,3 +238,83 @@ async def test_a_log_that_was_deleted_is_not_told_as_done(tmp_path: Path) -> Non
 
     with pytest.raises(ResultsError, match="deleted while they were written"):
         await bench.write(lines(2), delete)
+
+
+class BucketBench:
+    """A log in a bucket by hand."""
+
+    def __init__(self, objects: Objects, pardoned: Callable[[], bool] = lambda: False) -> None:
+        self.objects = objects
+        self.durable: list[Record] = []
+        self.now_s = 0.0
+        patience = Patience(PATIENCE_S, lambda: self.now_s, self._sleep, pardoned)
+        self.log = ResultsLog(BucketAppender(objects.store(), "run/0-of-1.aaaa"), patience, self.durable.append)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    async def write(self, written: list[Record]) -> None:
+        writing = asyncio.create_task(self.log.write())
+        for line in written:
+            self.log.append(line)
+        self.log.close()
+        await writing
+
+    async def read(self) -> list[Record]:
+        found: list[Record] = []
+        await read_records(self.objects.store(), found.append, pytest.fail)
+        return found
+
+    def segments(self) -> list[str]:
+        return [key.rpartition("/")[2] for key in self.objects.contents]
+
+
+async def test_in_a_bucket_a_segment_has_five_thousand_lines_at_most() -> None:
+    bench, written = BucketBench(Objects()), lines(10_001)
+    await bench.write(written)
+    assert bench.durable == await bench.read() == written
+    assert bench.segments() == [f"0-of-1.aaaa.{number}.jsonl" for number in range(3)]
+    assert [content.count(b"\n") for content in bench.objects.contents.values()] == [5000, 5000, 1]
+
+
+async def test_in_a_bucket_the_first_group_is_not_waited_for_and_later_ones_are_not_small() -> None:
+    appender = BucketAppender(Objects().store(), "run/0-of-1.aaaa")
+    assert (appender.group_s, appender.path) == (0.2, "oss://results/logs/copies/run/0-of-1.aaaa.0.jsonl")
+    await appender.append(b"")
+    assert (appender.group_s, appender.path) == (5.0, "oss://results/logs/copies/run/0-of-1.aaaa.1.jsonl")
+
+
+@pytest.mark.parametrize("lands", [True, False])
+async def test_a_bucket_that_refuses_for_a_while_loses_and_doubles_nothing(lands: bool) -> None:
+    objects = Objects(lands=lands)
+    trouble = iter([LOST] * 4)
+    objects.trouble = lambda request: next(trouble, None) if request.method == "PUT" else None
+    bench, written = BucketBench(objects), lines(20)
+    await bench.write(written)
+    assert bench.durable == await bench.read() == written
+    assert bench.segments() == ["0-of-1.aaaa.0.jsonl"]
+    # The very same group each time: what a PUT without an answer has done is not known.
+    assert len({request.body for request in objects.asked if request.method == "PUT"}) == 1
+
+
+async def test_a_bucket_that_refuses_for_longer_than_the_patience_ends_the_log() -> None:
+    bench = BucketBench(Objects(trouble=lambda _: refused(403, "AccessDenied")))
+    with pytest.raises(ResultsError, match=r"results cannot be written: cannot put oss://results/logs/.*AccessDenied"):
+        await bench.write(lines(3))
+    assert (bench.durable, bench.log.pending, bench.now_s) == ([], 3, PATIENCE_S)
+
+
+async def test_while_everybody_waits_for_the_service_patience_does_not_end() -> None:
+    objects = Objects(trouble=lambda _: LOST)
+    bench = BucketBench(objects, lambda: bench.now_s < 100)
+    with pytest.raises(ResultsError):
+        await bench.write(lines(3))
+    assert bench.now_s == 100
+
+
+async def test_an_object_of_somebody_else_is_left_alone() -> None:
+    objects = Objects({"logs/copies/run/0-of-1.aaaa.0.jsonl": encode(record())})
+    bench, written = BucketBench(objects), lines(2)
+    await bench.write(written)
+    assert bench.segments() == ["0-of-1.aaaa.0.jsonl", "0-of-1.aaaa.1.jsonl"]
+    assert await bench.read() == [record(), *written]

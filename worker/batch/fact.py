@@ -1,0 +1,132 @@
+"""Facts: what one line of the log says of one target, in 36 bytes; and tables that keep the facts which still matter.
+
+A fact is, one after the other: 10 bytes of the target's digest (the 2 before them choose the table), 6 bytes of time
+in milliseconds since 1970, 3 bytes of rank, 16 bytes of the task, 1 byte of what was said. Time and rank, compared as
+bytes, say which of two facts is newer; the rank is the place of the line's segment among all segments of the job.
+
+96 bits find a target. That two targets share them is not to be expected, and would be harmless: a task's id says what
+its target is, too, so that no task would be taken for done, only done again.
+"""
+
+from worker.batch.record import BAD_ROW, Brief, Record, Status, milliseconds, task_bytes
+from worker.batch.task import target_digest, text_digest
+
+SIZE = 36
+MAX_RANK = (1 << 24) - 1
+
+_TARGET = slice(0, 10)
+_AGE = slice(10, 19)
+_TASK = slice(19, 35)
+_SAID = 35
+_TABLE_BYTES = 2
+_DIGEST = slice(_TABLE_BYTES, _TABLE_BYTES + 10)
+
+_STATUS = {status: number for number, status in enumerate(Status)}
+_SAVED, _SKIPPED, _FAILED = _STATUS[Status.SAVED], _STATUS[Status.SKIPPED], _STATUS[Status.FAILED]
+_STATUS_BITS = 0b111
+_PERMANENT, _UNTOUCHED = 0b1000, 0b10000
+_BAD_ROW = 0b111
+
+
+def table_of(digest: bytes) -> int:
+    """The number of the table, one of 65,536, that facts of a target are in."""
+    return digest[0] << 8 | digest[1]
+
+
+def digest_start(table: int, fact: bytes) -> bytes:
+    """The first 12 bytes of the digest of a fact's target."""
+    return table.to_bytes(_TABLE_BYTES) + fact[_TARGET]
+
+
+def fact_of(line: Record | Brief, rank: int) -> tuple[bytes, bytes] | None:
+    """The digest of a line's target and its fact; those of the row for a bad row; None for a line that says nothing.
+
+    Raises:
+        ValueError: The time or the task of the line is none.
+    """
+    at, error = milliseconds(line.at), line.error
+    if line.task is None or line.target is None:
+        if error is None or error.code != BAD_ROW:
+            return None
+        digest = bad_row_digest(line.pipeline, line.source.key, error.message)
+        return digest, digest[_DIGEST] + bytes(SIZE - 11) + bytes((_BAD_ROW,))
+    said = _STATUS[line.status]
+    if error is not None and error.permanent:
+        said |= _PERMANENT
+    if not line.touched:
+        said |= _UNTOUCHED
+    digest = target_digest(line.target)
+    # Nobody's clock shows a time before 1970.
+    age = (max(0, at) << 24 | rank).to_bytes(9)
+    return digest, digest[_DIGEST] + age + task_bytes(line.task) + bytes((said,))
+
+
+def bad_row_digest(pipeline: str, key: str, message: str) -> bytes:
+    """What stands for a bad row: key, place and what is wrong make it the same row."""
+    return text_digest(f"{pipeline} {key!r} {message}")
+
+
+def found(table: bytes, digest: bytes) -> bytes:
+    """The facts of one target: none, its newest, or the newest that counts and then the newest of all."""
+    start = _find(table, digest[_DIGEST])
+    return b"" if start < 0 else table[start : _end(table, start)]
+
+
+def inserted(table: bytes, fact: bytes) -> bytes:
+    """A table with one more fact, which is taken for the newer one where time and rank are the same."""
+    start = _find(table, fact[_TARGET])
+    if start < 0:
+        return table + fact
+    end = _end(table, start)
+    return table[:start] + _kept(table[start:end], fact) + table[end:]
+
+
+def split(table: bytes) -> list[bytes]:
+    """The single facts of a table."""
+    return [table[start : start + SIZE] for start in range(0, len(table), SIZE)]
+
+
+def reranked(table: bytes, ranks: list[int]) -> bytes:
+    """A table whose segments have new places: `ranks[old]` is the new one."""
+    return b"".join(fact[:16] + ranks[int.from_bytes(fact[16:19])].to_bytes(3) + fact[19:] for fact in split(table))
+
+
+def is_bad_row(fact: bytes) -> bool:
+    """Whether a fact is about a bad row, which has no target."""
+    return fact[_SAID] == _BAD_ROW
+
+
+def counts(fact: bytes) -> bool:
+    """Whether the line may have changed its target, or tells that somebody else has."""
+    status = fact[_SAID] & _STATUS_BITS
+    return status != _SKIPPED and not (status == _FAILED and fact[_SAID] & _UNTOUCHED)
+
+
+def is_saved(fact: bytes, task: bytes) -> bool:
+    """Whether a fact says that this task is saved."""
+    return fact[_SAID] & _STATUS_BITS == _SAVED and fact[_TASK] == task
+
+
+def is_final(fact: bytes, task: bytes) -> bool:
+    """Whether a fact says that this task has failed for good."""
+    return bool(fact[_SAID] & _PERMANENT) and fact[_TASK] == task and not is_bad_row(fact)
+
+
+def _find(table: bytes, target: bytes) -> int:
+    start = table.find(target)
+    while start > 0 and start % SIZE:  # these bytes stand across two fields, or two facts
+        start = table.find(target, start + 1)
+    return start
+
+
+def _end(table: bytes, start: int) -> int:
+    end = start + SIZE
+    return end + SIZE if table.startswith(table[start : start + 10], end) else end
+
+
+def _kept(known: bytes, fact: bytes) -> bytes:
+    """What is kept of the facts of one target: the newest that counts, and the newest if that is another one."""
+    ordered = sorted([*split(known), fact], key=lambda one: one[_AGE])  # stable: the new one is last of its age
+    newest = ordered[-1]
+    counting = next((one for one in reversed(ordered) if counts(one)), newest)
+    return newest if counting is newest else counting + newest

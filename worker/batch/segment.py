@@ -1,0 +1,41 @@
+"""Segments: the files of a job's log by their names, `{run}/{i}-of-{n}.{proc}.{seq}.jsonl`."""
+
+import re
+from math import gcd
+
+from worker.batch.task import Shard
+
+SUFFIX = ".jsonl"
+# Where derived files are, beside the runs.
+CHECKPOINT = "checkpoint"
+_SHARD = re.compile(r"([0-9]{1,9})-of-([0-9]{1,9})\.", re.ASCII)
+
+
+def is_segment(name: str) -> bool:
+    """Whether a file of the job, by its name below the job's place, holds lines of the log."""
+    run, _, file = name.partition("/")
+    return run != CHECKPOINT and file.endswith(SUFFIX) and not file.startswith(".") and "/" not in file
+
+
+def run_of(name: str) -> str:
+    """The run that a file belongs to."""
+    return name.partition("/")[0]
+
+
+def in_order(name: str) -> tuple[str, str, int]:
+    """What segments are sorted by: run, process, and the number of the segment."""
+    run, _, file = name.partition("/")
+    stem, _, seq = file.removesuffix(SUFFIX).rpartition(".")
+    return (run, stem, int(seq)) if seq.isascii() and seq.isdigit() else (run, file, 0)
+
+
+def may_hold(name: str, shard: Shard) -> bool:
+    """Whether a segment can hold lines of a shard: a process writes what belongs to its own shard only.
+
+    Two shards share targets if and only if they agree modulo what their counts have in common.
+    """
+    match = _SHARD.match(name.partition("/")[2])
+    if match is None or not int(match[2]):
+        return True
+    common = gcd(int(match[2]), shard.count)
+    return int(match[1]) % common == shard.index % common

@@ -1,0 +1,159 @@
+"""Loading what the log of a job says: the newest checkpoint, and the segments that it does not cover."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from worker.batch.fact import MAX_RANK, reranked
+from worker.batch.ledger import Ledger
+from worker.batch.record import Record, decode, decode_brief
+from worker.batch.segment import in_order, may_hold
+from worker.batch.task import Shard
+from worker.errors import ResultsError
+from worker.results.checkpoint import Checkpoint, find_checkpoint
+from worker.results.lines import NOTHING, BadLine, Take, refuse
+from worker.results.reading import Span, read_spans, segments
+from worker.results.store import GoneError, Store, Stored, StoreError
+
+T = TypeVar("T")
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is of a job: its segments, in their order, and its newest checkpoint."""
+
+    segments: tuple[Stored, ...]
+    checkpoint: Checkpoint
+
+    @property
+    def names(self) -> list[str]:
+        """All segments that were ever heard of, in their order: the place of each is its rank."""
+        known = {segment.name for segment in self.checkpoint.index.segments}
+        return sorted(known.union(segment.name for segment in self.segments), key=in_order)
+
+    def uncovered(self, shard: Shard) -> list[Span]:
+        """What the checkpoint does not cover and may hold lines of the shard."""
+        covered = self.checkpoint.covered
+        spans = [Span(file, covered.get(file.name, NOTHING)) for file in self.segments if may_hold(file.name, shard)]
+        return [span for span in spans if span.known.bytes < span.file.size]
+
+
+async def survey(store: Store) -> Survey:
+    """Look at what there is of a job.
+
+    Raises:
+        StoreError: It cannot be listed, or GoneError: what was listed is not there any more.
+    """
+    # In this order: a segment that is deleted in between is covered by the checkpoint that is found then.
+    listed = tuple(await segments(store))
+    return Survey(listed, await find_checkpoint(store))
+
+
+async def read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -> Ledger:
+    """What the results log of a job says. Begins anew where a checkpoint or pruning has taken away what was listed.
+
+    Raises:
+        ResultsError: It cannot be read, or a bad line stands before a valid one.
+        UsageError: A line was written by a later version of this program.
+    """
+    warn_once = once(warn)
+    return await _anew(lambda: _read_ledger(store, shard, warn_once))
+
+
+async def read_records(store: Store, take: Callable[[Record], None], warn: Callable[[str], None]) -> None:
+    """Hand over every record of a job, in the order of run, segment and line. A job without a log has none.
+
+    Raises:
+        ResultsError: A segment cannot be read, or a bad line stands before a valid one.
+        UsageError: A line was written by a later version of this program.
+    """
+    done: set[str] = set()
+    warn_once = once(warn)
+
+    def take_of(name: str) -> Take:
+        done.add(name)
+        return lambda line: take(decode(line))
+
+    async def read() -> None:
+        found = await survey(store)
+        known = {store.path(name): covered.lines for name, covered in found.checkpoint.covered.items()}
+
+        def set_aside(bad: BadLine) -> None:
+            if bad.number > known.get(bad.path, 0):  # else `compact --quarantine` has seen to it
+                refuse(bad)
+
+        # What is gone after a first look was pruned: what was left of it is not to be read any more.
+        left = [Span(file) for file in found.segments if file.name not in done]
+        await read_spans(store, left, take_of, warn_once, set_aside)
+
+    await _anew(read)
+
+
+def once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Warns of each thing once, though it is met again."""
+    warned: set[str] = set()
+
+    def warn_once(text: str) -> None:
+        if text not in warned:
+            warned.add(text)
+            warn(text)
+
+    return warn_once
+
+
+def brief_taker(ledger: Ledger, names: Sequence[str]) -> Callable[[str], Take]:
+    """What takes the lines of segments into a ledger.
+
+    Raises:
+        ResultsError: There are more segments than a fact can tell apart.
+    """
+    if len(names) > MAX_RANK:
+        message = f"there are {len(names):,} segments, more than can be told apart\n    mend: prune the job"
+        raise ResultsError(message)
+    ranks = {name: rank for rank, name in enumerate(names)}
+
+    def take_of(name: str) -> Take:
+        rank, add = ranks[name], ledger.add
+        return lambda line: add(decode_brief(line), rank)
+
+    return take_of
+
+
+def unreadable(error: StoreError) -> ResultsError:
+    """The error that ends a command which cannot read the results."""
+    return ResultsError(f"results cannot be read: {error}")
+
+
+async def _anew(read: Callable[[], Awaitable[T]]) -> T:
+    """Read, and begin anew where a compaction or pruning has taken away what was listed."""
+    for tries in range(1, _TRIES + 1):
+        try:
+            return await read()
+        except GoneError as error:
+            if tries == _TRIES:
+                raise unreadable(error) from error
+        except StoreError as error:
+            raise unreadable(error) from error
+    raise AssertionError  # pragma: no cover - the last try returns or raises
+
+
+async def _read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -> Ledger:
+    found = await survey(store)
+    ledger, names = Ledger(shard), found.names
+    ranks = found.checkpoint.ranks(names)
+    moved = ranks != list(range(len(ranks)))
+    async with aclosing(found.checkpoint.tables(store)) as tables:
+        async for number, table in tables:
+            ledger.load(number, reranked(table, ranks) if moved else table)
+            await _breathe(number)
+    await read_spans(store, found.uncovered(shard), brief_taker(ledger, names), warn)
+    return ledger
+
+
+async def _breathe(number: int) -> None:
+    """Let others have a turn now and then."""
+    if not number % 64:
+        await asyncio.sleep(0)

@@ -1,0 +1,70 @@
+"""Storage: the place of a job's results that the settings name, opened."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from worker.connection import Connection, Log, connect
+from worker.dispatch.stopping import Stop
+from worker.oss.answer import Answer
+from worker.oss.request import Request
+from worker.oss.verdict import Failure
+from worker.results.appending import Appender, BucketAppender, DirectoryAppender
+from worker.results.bucket import Ask, BucketStore
+from worker.results.directory import DirectoryStore
+from worker.results.patience import Patience
+from worker.results.store import Store
+from worker.settings import Settings
+
+T = TypeVar("T")
+
+
+def open_store(settings: Settings, job: str, connection: Connection) -> Store:
+    """The results of a job."""
+    place = settings.results_bucket
+    if place is None:
+        return DirectoryStore(Path(settings.results) / job)
+    return BucketStore(_asker(connection), place.bucket, f"{place.key}/{job}" if place.key else job)
+
+
+def appender(store: Store, stem: str) -> Appender:
+    """What writes segments into a store; `stem` is their name but for their number."""
+    return DirectoryAppender(store, stem) if isinstance(store, DirectoryStore) else BucketAppender(store, stem)
+
+
+def patience_of(settings: Settings, connection: Connection | None) -> Patience:
+    """How long the store may refuse; as long as an outage has everybody wait, it may for longer."""
+
+    def pardoned() -> bool:
+        return connection is not None and connection.outage.paused and connection.stop.reason is None
+
+    return Patience(settings.results_patience_s, time.monotonic, asyncio.sleep, pardoned)
+
+
+def _asker(connection: Connection) -> Ask:
+    async def ask(request: Request, judge: Callable[[Answer], T | Failure], *, patient: bool) -> T | Failure:
+        # What is not patient belongs to results that are there already: it goes out though the run is stopping.
+        call = connection.sender.call(request, judge, even_if_stopping=not patient, patient=patient)
+        return (await call).verdict
+
+    return ask
+
+
+@asynccontextmanager
+async def stored_job(
+    settings: Settings, job: str, environ: Mapping[str, str], log: Log
+) -> AsyncIterator[tuple[Store, Patience]]:
+    """The results of a job, for commands without a manifest; the service is asked only where they are in a bucket.
+
+    Raises:
+        UsageError: There are no credentials, or the local OSS does not start.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.results_bucket is None:
+            yield DirectoryStore(Path(settings.results) / job), patience_of(settings, None)
+            return
+        connection = await stack.enter_async_context(connect(settings, environ, Stop(), 1, log))
+        yield open_store(settings, job, connection), patience_of(settings, connection)

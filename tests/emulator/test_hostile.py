@@ -5,7 +5,9 @@ import gzip
 import logging
 import os
 import random
+import resource
 import select
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -466,6 +468,43 @@ async def test_what_is_in_the_way_on_disk_is_no_bug(outside: Path) -> None:
             answer = await client.send_raw("GET", target)
             check_proper(answer)
             assert answer.status == 404
+
+
+@pytest.mark.parametrize("name", ["headers", "uploads", "styles/x"])
+async def test_what_is_in_the_way_of_the_stores_own_files_is_told_by_its_place(outside: Path, name: str) -> None:
+    place = outside / "root/photos/.oss" / name
+    async with served(outside / "root") as client:
+        if place.name == "x":
+            place.mkdir(parents=True)
+        else:
+            shutil.rmtree(place)
+            place.write_bytes(b"")
+        style = b"<Style><Content>image/resize,w_10</Content></Style>"
+        target = "/photos?style&styleName=x" if place.name == "x" else "/photos/b"
+        for method in ("PUT", "DELETE") if place.name == "x" else ("PUT",):
+            answer = await client.send_raw(method, target, body=style)
+            check_proper(answer)
+            assert answer.status == 403
+            assert str(place).encode() in answer.body
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing_behind(outside: Path) -> None:
+    async with served(outside / "root") as client:
+        before = sorted((outside / "root").rglob("*"))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, limits[1]))  # the system says so as it does of a full disk
+        try:
+            stored = await client.send_raw("PUT", "/photos/b", body=bytes(5 << 20))
+            saved = await client.process(
+                "photos", "a.jpg", b"x-oss-process=image/resize,w_1500,limit_0/format,bmp|sys/saveas,o_Yi5ibXA"
+            )
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        for answer in (stored, saved):
+            check_proper(answer)
+            assert answer.status == 400
+            assert b"<Code>EntityTooLarge</Code><Message>The disk of the local OSS is full" in answer.body
+        assert sorted((outside / "root").rglob("*")) == before
 
 
 @pytest.mark.parametrize(

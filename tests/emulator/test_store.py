@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -161,6 +162,69 @@ def test_files_dropped_in_and_changed_by_hand_are_seen(tmp_path: Path) -> None:
     assert before.digest.etag == "8B04D5E3775D298E78455EFC5CA404D5"
     assert before.digest.etag != after.digest.etag
     assert listed(store) == ["a.jpg", "sub/dropped.png"]
+
+
+DAMAGED = [
+    f'{{"files": [{described}]}}'
+    for described in (
+        '{"file": %s, "etag": "zz", "crc64": 1, "headers": {}}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": [1, 2]}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {"content-type": 5}}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {"a\\nb": "c"}}',
+    )
+]
+
+
+@pytest.mark.parametrize("damaged", [*DAMAGED, "[" * 100_000])
+def test_a_damaged_sidecar_costs_the_headers_alone(tmp_path: Path, damaged: str) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    stored = put(store, "bucket", "a", b"first", {"x-oss-meta-a": "b"})
+    (sidecar,) = (tmp_path / "bucket/.oss/headers").iterdir()
+    status = (tmp_path / "bucket/a").stat()
+    place = f"[{status.st_size}, {status.st_mtime_ns}, {status.st_ino}]"
+    sidecar.write_text(damaged.replace("%s", place))
+    found = FolderStore(tmp_path).stat("bucket", "a")
+    assert found is not None
+    assert (found.digest, found.headers) == (stored.digest, {})
+    assert put(FolderStore(tmp_path), "bucket", "a", b"second").size == 6
+
+
+def test_what_a_person_puts_among_the_stowed_objects_is_not_listed(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a/../b", b"stowed")
+    objects = tmp_path / "bucket/.oss/objects"
+    for name, key in (("x", b"\xff"), ("y", b"elsewhere")):
+        (objects / name).write_bytes(b"dropped")
+        (objects / f"{name}.key").write_bytes(key)
+    assert listed(store) == ["a/../b"]
+
+
+def test_a_key_whose_whole_path_is_too_long_is_an_object_like_any_other(tmp_path: Path) -> None:
+    root, key = tmp_path.joinpath(*["d" * 200] * 17), "/".join(["k" * 190] * 5)
+    try:
+        store = FolderStore(root)
+        store.make_bucket("bucket")
+        put(store, "bucket", key, b"deep")
+        assert listed(store) == [key]
+        content = store.open("bucket", key)
+        assert content is not None
+        with content:
+            assert content.file.read() == b"deep"
+        store.delete("bucket", key)
+        assert listed(store) == []
+    finally:
+        shutil.rmtree(tmp_path / ("d" * 200))  # not every tool can remove what lies that deep
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_bucket_made_outside_the_calendar_is_as_old_as_its_folder(tmp_path: Path, text: str) -> None:
+    FolderStore(tmp_path).make_bucket("bucket")
+    (tmp_path / "bucket/.oss/created").write_text(text)
+    bucket = FolderStore(tmp_path).bucket("bucket")
+    assert bucket is not None
+    assert abs(bucket.created - time.time()) < 86_400
 
 
 def test_a_file_dropped_over_a_stowed_object_takes_its_place_and_is_listed_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Looking creates nothing; the store's own folders are made when something is to be written into them.
 """
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -41,7 +42,7 @@ class BucketFolder:
             with suppress(FileExistsError):
                 path.mkdir()
             if mode_of(path) != stat.S_IFDIR:
-                raise NotADirectoryError(f"{path} is in the way of the store's own files")
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         return path
 
     def draft(self) -> Draft:
@@ -60,8 +61,12 @@ class BucketFolder:
     def find(self, key: str) -> Path | None:
         """The file of an object: at its plain path, where a person may have put it, or else stowed away."""
         segments = plain_segments(key)
-        if segments is not None and self._is_file(segments):
-            return self.path.joinpath(*segments)
+        try:
+            if segments is not None and self._is_file(segments):
+                return self.path.joinpath(*segments)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # the whole path: such an object is stowed away
+                raise
         folder = self.own(OBJECTS)
         stowed = folder / stowed_name(key) if folder else None
         return stowed if stowed and mode_of(stowed) == stat.S_IFREG else None

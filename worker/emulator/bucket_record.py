@@ -58,6 +58,6 @@ def _text(created: float) -> bytes:
 def _seconds(text: str) -> float | None:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC).timestamp() if found.tzinfo else None
+    except (ValueError, OverflowError):  # no time, or in UTC outside the calendar
         return None
-    return found.timestamp() if found.tzinfo else None

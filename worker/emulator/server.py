@@ -24,7 +24,6 @@ from worker.emulator.budget import SHARED
 from worker.emulator.call import Answer, Call, Service, blocking
 from worker.emulator.faults.applying import Injector
 from worker.emulator.faults.deciding import Decision, Faults
-from worker.emulator.layout import UNWRITABLE
 from worker.emulator.listening import Listener
 from worker.emulator.operations import OPERATIONS
 from worker.emulator.receiving import body_of, receive
@@ -139,8 +138,8 @@ class LocalOSS:
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client has gone: there is nobody to answer
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in UNWRITABLE:
-                return exchange.refused(refusals.access_denied("The folder of the local OSS cannot be written."))
+            if isinstance(error, OSError) and (refusal := refusals.of_disk(error)) is not None:
+                return exchange.refused(refusal)
             path = exchange.http.raw_path.partition("?")[0]
             _logger.exception("request %s failed: %s %r", exchange.request_id, request.method, path)
             return exchange.refused(refusals.internal_error())

@@ -1,6 +1,5 @@
 """What is known of a file beside its bytes: its checksums and the headers it was stored with."""
 
-import json
 import os
 import threading
 from collections import OrderedDict
@@ -8,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from mimetypes import MimeTypes
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Annotated, BinaryIO, Self
+
+import msgspec
 
 from worker.emulator.store import Digest, digest_of
 
@@ -33,6 +34,19 @@ class Fingerprint:
 
 
 Known = tuple[Digest, Mapping[str, str]]
+
+
+class _Described(msgspec.Struct, frozen=True):
+    """One file in a sidecar. A person may have written there: what is no checksum and no header is not believed."""
+
+    file: tuple[int, int, int]  # a fingerprint
+    etag: Annotated[str, msgspec.Meta(pattern="^[0-9A-F]{32}$")]
+    crc64: int
+    headers: dict[Annotated[str, msgspec.Meta(pattern="^[!#$%&'*+.^_`|~0-9a-z-]+$")], str]
+
+
+class _Sidecar(msgspec.Struct, frozen=True):
+    files: list[_Described]
 
 
 class Sidecars:
@@ -63,7 +77,7 @@ class Sidecars:
         if current is not None and (before := _read(sidecar, current)) is not None:
             found.append((current, before))
         self._remember(sidecar, fingerprint, known)
-        return json.dumps({"files": [_described(*pair) for pair in found]}).encode()
+        return msgspec.json.encode(_Sidecar([_described(*pair) for pair in found]))
 
     def _remember(self, sidecar: Path, fingerprint: Fingerprint, known: Known) -> None:
         with self._lock:
@@ -77,21 +91,18 @@ def content_type(key: str) -> str:
     return _TYPES.guess_type(f"/{key}")[0] or "application/octet-stream"
 
 
-def _described(fingerprint: Fingerprint, known: Known) -> dict[str, object]:
+def _described(fingerprint: Fingerprint, known: Known) -> _Described:
     digest, headers = known
-    return {
-        "file": [fingerprint.size, fingerprint.mtime_ns, fingerprint.inode],
-        "etag": digest.etag,
-        "crc64": digest.crc64,
-        "headers": dict(headers),
-    }
+    return _Described(
+        (fingerprint.size, fingerprint.mtime_ns, fingerprint.inode), digest.etag, digest.crc64, dict(headers)
+    )
 
 
 def _read(sidecar: Path, fingerprint: Fingerprint) -> Known | None:
     try:
-        for content in json.loads(sidecar.read_bytes())["files"]:
-            if Fingerprint(*content["file"]) == fingerprint:
-                return Digest(content["etag"], content["crc64"]), content["headers"]
-    except (OSError, ValueError, KeyError, TypeError):
+        for described in msgspec.json.decode(sidecar.read_bytes(), type=_Sidecar).files:
+            if Fingerprint(*described.file) == fingerprint:
+                return Digest(described.etag, described.crc64), described.headers
+    except (OSError, ValueError, RecursionError):
         pass  # none was written, or it was damaged: all of it but the headers can be computed again
     return None

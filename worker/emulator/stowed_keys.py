@@ -7,12 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from worker.emulator.folder_listing import Directories
+from worker.emulator.layout import stowed_name
 
 _SUFFIX = b".key"
 
 
 class StowedKeys:
-    """Sorted keys by folder. The name of such a file is made of its key, so it never comes to hold another."""
+    """Sorted keys by folder. The name of such a file is made of its key: one that holds another is not the store's."""
 
     def __init__(self, directories: Directories) -> None:
         self._directories = directories
@@ -43,7 +44,9 @@ class StowedKeys:
                 if name in read:
                     found[name] = read[name]
                 else:
-                    with suppress(OSError):  # it has gone since
-                        found[name] = (folder / name.decode()).read_bytes()
+                    with suppress(OSError, UnicodeDecodeError):  # it has gone since, or a person wrote it
+                        key = (folder / name.decode()).read_bytes().decode()
+                        if name == stowed_name(key).encode() + _SUFFIX:
+                            found[name] = key.encode()
         self._read[folder] = found
         return sorted(found.values())

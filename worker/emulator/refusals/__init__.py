@@ -17,6 +17,7 @@ from worker.emulator.refusals.access import (
     time_too_skewed,
 )
 from worker.emulator.refusals.answering import DetailedRefusalError, error_document
+from worker.emulator.refusals.disk import of_disk
 from worker.emulator.refusals.names import (
     bucket_already_exists,
     file_already_exists,
@@ -93,6 +94,7 @@ __all__ = [
     "not_for_gif",
     "not_implemented",
     "not_permitted",
+    "of_disk",
     "path_style_forbidden",
     "picture_too_large",
     "precondition_failed",

@@ -233,6 +233,11 @@ def test_no_repr_holds_a_secret(tmp_path: Path) -> None:
         ("a?c*", "abcdef", True),
         ("*", "a\nb", True),
         ("a", "A", False),
+        ("*b*b", "abab", True),
+        ("a*a", "a", False),
+        ("*ab*", "aab", True),
+        ("a**?c", "abbc", True),
+        ("*a" * 20 + "*b", "a" * 1023, False),  # in no time
     ],
 )
 def test_only_the_star_and_the_question_mark_have_a_meaning(pattern: str, text: str, fits: bool) -> None:

@@ -5,6 +5,10 @@ import re
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text fits; letter case counts, and no other character has a meaning."""
-    parts = (".*" if character == "*" else "." if character == "?" else re.escape(character) for character in pattern)
-    # Several `*` side by side mean one; left as they are they would make a long text slow to refuse.
-    return re.fullmatch(re.sub(r"(?:\.\*)+", ".*", "".join(parts)), text, re.DOTALL) is not None
+    first, *others = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
+    if not others:
+        return re.fullmatch(first, text, re.DOTALL) is not None
+    *middle, last = others
+    # What lies between two `*` is taken where it is found first and never elsewhere (an atomic group): trying every
+    # place would take for ever with many `*`, and finds nothing more.
+    return re.fullmatch(f"{first}{''.join(f'(?>.*?{part})' for part in middle)}.*{last}", text, re.DOTALL) is not None

@@ -51,6 +51,15 @@ def lying_gif(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def blinking_gif(frames: int) -> bytes:
+    """Many frames of one pixel each."""
+    frame = (
+        struct.pack("<4sHBB", b"\x21\xf9\x04\0", 2, 0, 0) + struct.pack("<c4HB", b",", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0"
+    )
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    return head + frame * frames + b";"
+
+
 def lying_bmp(width: int, height: int) -> bytes:
     data = bytearray(saved(Image.new("RGB", (16, 16)), "BMP"))
     data[18:26] = struct.pack("<ii", width, height)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.golden.sources import sources
-from tests.emulator.hostile import lying_jpeg, whole_png
+from tests.emulator.hostile import blinking_gif, lying_jpeg, whole_png
 from tests.emulator.pictures import opened, refusal_or_none
 from worker.emulator.budget import WORKING_MEMORY
 from worker.emulator.images import render
@@ -196,6 +196,8 @@ def test_what_would_fill_memory_is_weighed_before_it_is_done() -> None:
     assert weighed(wide, f"image{'/blur,r_50,s_50' * 50}") > WORKING_MEMORY
     assert weighed(large, "image/resize,w_10") > WORKING_MEMORY
     assert weighed(whole_png(6300, 6300), "image/format,bmp") > WORKING_MEMORY
+    assert weighed(blinking_gif(30_000), "image/resize,w_10") > WORKING_MEMORY
+    assert weighed(blinking_gif(2_000), f"image{'/crop,w_1,h_1' * 50}") > WORKING_MEMORY
     assert weighed(sources()["photo.jpg"], "image/resize,w_100") < 16 << 20
     assert weighed(sources()["photo.jpg"], "image/rotate,90/blur,r_5,s_2/format,png") < 32 << 20
 

@@ -19,6 +19,7 @@ _SAMPLE_BYTES = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "comp
 _DECODED = {"webp": 8.5, "gif": 5, "avif": 15, "heic": 15, "bmp": 11}
 _ENCODED = {"webp": 15, "gif": 2, "avif": 30, "bmp": 16}
 _LAYER = 4  # a pixel with alpha
+_IMAGE = 12 << 10  # what libvips and its binding hold of each image, however small, and of each step on it
 _FLOAT = 4
 
 
@@ -39,7 +40,7 @@ def of_source(header: Image, file_format: str) -> int:
 
 def of_frames(width: int, height: int, frames: int) -> int:
     """All frames of an animation, decoded."""
-    return width * height * frames * _LAYER
+    return frames * (width * height * _LAYER + 2 * _IMAGE)  # cut out of the strip, and joined to one again
 
 
 def of_turning(width: int, height: int) -> int:
@@ -49,6 +50,10 @@ def of_turning(width: int, height: int) -> int:
 
 def of_step(name: str, values: Mapping[str, str], image: Image, reach: int) -> int:
     """An action on a picture. `reach` is how many rows around one of its result the steps so far read."""
+    return _IMAGE + _of_step(name, values, image, reach)
+
+
+def _of_step(name: str, values: Mapping[str, str], image: Image, reach: int) -> int:
     pixels = int(image.width * image.height)
     match name:
         case "rotate":

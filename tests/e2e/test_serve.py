@@ -112,6 +112,12 @@ async def test_serve_says_what_is_wrong_with_its_port_and_folder(desk: Desk) -> 
     taken = await desk.run("serve", "--memory", "--port", port)
     assert (taken.code, taken.out) == (64, "")
     assert "cannot listen" in taken.err
+    nowhere = await desk.run("serve", "--memory", "--host", "a..b")
+    assert (nowhere.code, nowhere.err.count("\n")) == (64, 2)
+    assert "cannot listen on a..b:0: this is no host" in nowhere.err
+    endless = await desk.run("serve", "--memory", "--no-auth", "--faults", "/dev/zero")
+    assert endless.code == 64
+    assert "/dev/zero: error: larger than" in endless.err
     desk.write("file", b"")
     assert (await desk.run("serve", "--root", "file")).code == 64
     no_key = await desk.run("serve", "--memory", environ={})

@@ -52,9 +52,10 @@ async def serve(options: ServeOptions, *, ready: Callable[[str], None], until: A
         server = await _server(options)
         try:
             ready(await server.start(options.host, options.port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # of a host that is no name
             place = f"{options.host}:{options.port}"
-            raise UsageError(f"cannot listen on {place}: {error.strerror}", "choose another host or port") from error
+            why = error.strerror if isinstance(error, OSError) else "this is no host"
+            raise UsageError(f"cannot listen on {place}: {why}", "choose another host or port") from error
         else:
             await ending
         finally:

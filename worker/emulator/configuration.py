@@ -150,9 +150,11 @@ def read_file(path: Path, reader: Callable[[Value], T]) -> T:
         UsageError: The file cannot be read, is neither YAML nor JSON, or says what makes no sense, with the place.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)  # a device has no size and no end
+        if len(content) > MAX_BYTES:
             raise UsageError(Problem(f"larger than {MAX_BYTES} bytes", "divide it", str(path)))
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(Problem(f"cannot be read: {error.strerror}", "check the path", str(path))) from error
     except UnicodeDecodeError as error:

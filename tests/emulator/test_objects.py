@@ -275,6 +275,17 @@ async def test_the_meta_of_an_object_has_no_body_however_it_is_asked_for(client:
     assert head.headers["etag"] == got.headers["etag"]
 
 
+@pytest.mark.parametrize(("size", "status"), [(8_000, 200), (8_192, 400)])
+async def test_put_takes_eight_kibibytes_of_metadata(
+    client: Client, store: MemoryStore, size: int, status: int
+) -> None:
+    answer = await client.put("photos", "a", b"x", x_oss_meta_a="v" * (size // 2), x_oss_meta_b="v" * (size // 2))
+    assert answer.status == status
+    assert (store.stat("photos", "a") is not None) is (status == 200)
+    if status == 400:
+        assert (code_of(answer.body), answer.headers["x-oss-ec"]) == ("InvalidArgument", "0011-00000002")
+
+
 async def test_put_leaves_what_is_there_if_it_is_told_to(client: Client, store: MemoryStore) -> None:
     put(store, "photos", "there", b"old")
     answer = await client.put("photos", "there", b"new", x_oss_forbid_overwrite="true")

@@ -39,7 +39,8 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "PutObject": Operation(
             put_object,
             _DOCUMENTED,
-            "up to 512 MiB; Content-MD5, CRC-64, `x-oss-meta-*`, `x-oss-forbid-overwrite`; no ACL, tags or encryption",
+            "up to 512 MiB; Content-MD5, CRC-64, `x-oss-meta-*`, 8 KiB of metadata (the code of more is a guess), "
+            "`x-oss-forbid-overwrite`; no ACL, tags or encryption",
         ),
         "GetObject": Operation(
             get_object,

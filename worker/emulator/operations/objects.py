@@ -13,6 +13,7 @@ from worker.oss.names import key_problem
 from worker.oss.process import PARAMETER
 
 MAX_OBJECT = 512 << 20  # bytes; the service takes 5 GB, a machine's disk should not have to
+MAX_METADATA = 8 << 10  # bytes of the headers that are kept with an object, names and values
 
 _KEPT = frozenset(
     ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"]
@@ -88,6 +89,8 @@ def _check_put(call: Call) -> None:
         if value and value.lower() != harmless.lower():
             raise refusals.not_implemented(f"the header {name}: {value} of PutObject")
     _may_overwrite(call)  # a wrong value is told before the body is read
+    if sum(len(name.encode()) + len(value.encode()) for name, value in _kept_headers(call).items()) > MAX_METADATA:
+        raise refusals.too_much_metadata(MAX_METADATA)
     length = call.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > MAX_OBJECT:
         raise refusals.too_large(MAX_OBJECT)

@@ -58,6 +58,7 @@ from worker.emulator.refusals.requests import (
     precondition_failed,
     request_timeout,
     too_large,
+    too_much_metadata,
 )
 
 __all__ = [
@@ -108,6 +109,7 @@ __all__ = [
     "too_large",
     "too_many_pixels",
     "too_many_styles",
+    "too_much_metadata",
     "unsupported_picture",
     "watermark_error",
 ]

@@ -26,6 +26,12 @@ def too_large(limit: int) -> RefusedError:
     return refusal(400, "EntityTooLarge", message, MaxSizeAllowed=str(limit))
 
 
+def too_much_metadata(limit: int) -> RefusedError:
+    """The headers to keep with an object are too large. EC by its page; Code and message are a guess."""
+    message = f"The metadata of an object has at most {limit} bytes."
+    return refusal(400, "InvalidArgument", message, "0011-00000002")
+
+
 def malformed_xml() -> RefusedError:
     """The body is not the document that the operation needs."""
     message = "The XML you provided was not well-formed or did not validate against our published schema."

@@ -1,6 +1,7 @@
 """image/info, to the character where its text is recorded."""
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,12 @@ def test_exif_is_written_as_recorded() -> None:
 def test_broken_exif_hides_nothing_else() -> None:
     found = info(jpeg(exif=b"Exif\0\0II*\0\xff\xff\xff\xff"))
     assert found["ImageWidth"] == "400"
+
+
+def test_exif_that_points_nowhere_is_not_warned_of(recwarn: pytest.WarningsRecorder) -> None:
+    nowhere = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x010F, 2, 100, 1 << 30, 0)
+    assert info(saved(Image.new("RGB", (4, 3)), "WEBP", exif=nowhere))["ImageWidth"] == "4"
+    assert not recwarn.list
 
 
 def test_what_is_no_picture_has_no_info() -> None:

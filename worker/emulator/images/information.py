@@ -1,6 +1,7 @@
 """The answer of `image/info`. Source: OSS, "Query the EXIF data of an image"; recorded answers for its layout."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,13 +52,15 @@ def _exif(source: Source) -> dict[str, str]:
     exif = Exif()
     fields: dict[str, str] = {}
     try:
-        exif.load(bytes(source.header.get("exif-data")))
-        for tags, names in (
-            (exif.get_ifd(ExifTags.IFD.GPSInfo), ExifTags.GPSTAGS),
-            (exif.get_ifd(ExifTags.IFD.Exif), ExifTags.TAGS),
-            (exif, ExifTags.TAGS | _NAMES),
-        ):
-            fields |= _shown(tags, names)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one for each tag that points nowhere
+            exif.load(bytes(source.header.get("exif-data")))
+            for tags, names in (
+                (exif.get_ifd(ExifTags.IFD.GPSInfo), ExifTags.GPSTAGS),
+                (exif.get_ifd(ExifTags.IFD.Exif), ExifTags.TAGS),
+                (exif, ExifTags.TAGS | _NAMES),
+            ):
+                fields |= _shown(tags, names)
     except Exception:  # noqa: BLE001 - EXIF comes from anybody's camera; a broken one tells nothing, but hides nothing
         return fields
     return fields

@@ -121,6 +121,15 @@ async def test_keys_stay_inside_the_root(outside: Path, key: str) -> None:
                 assert (await client.send_raw("DELETE", target)).status == 204
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_a_key_without_a_bucket_is_not_the_list_of_buckets(outside: Path, method: str) -> None:
+    async with served(outside / "root") as client:
+        answer = await client.send_raw(method, "//a.jpg")
+        check_proper(answer)
+        assert answer.status == 400
+        assert b"<Code>InvalidBucketName</Code>" in answer.body
+
+
 @pytest.mark.parametrize(
     "bucket", ["..", ".", "%2e%2e", "..%2fneighbour", "%2e%2e%2f", "photos%2f..", "%00", ".oss", "a%0ab"]
 )

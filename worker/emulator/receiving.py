@@ -35,6 +35,8 @@ def _address(host: str, path: str, cnames: Mapping[str, str]) -> tuple[str, str]
         return cnames[host], path[1:]
     if is_path_style_host(host) or "." not in host:
         bucket, _, key = path[1:].partition("/")
+        if key and not bucket:  # `//key`, which is not the list of buckets
+            raise refusals.invalid_bucket_name(bucket)
         return _decoded(bucket, "bucket name"), key
     if _SERVICE_HOST.fullmatch(host):
         if path != "/":

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -106,7 +106,7 @@ class Brief(msgspec.Struct, frozen=True, gc=False):
 
     schema: int
     task: str | None
-    status: Status
+    status: Literal["saved", "failed", "skipped", "missing", "altered"]
     pipeline: str
     source: _BriefKey
     target: _BriefTarget | None

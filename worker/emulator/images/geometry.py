@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_SIDE = 16_384
-MAX_PIXELS = 16_777_216
+MAX_PIXELS = 16_777_216  # of a resize's result; this server holds watermark images and texts to it as well
 _RIM = 4  # pixels beside a pixel that a filter looks at, and one more
 
 

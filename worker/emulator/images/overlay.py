@@ -8,7 +8,7 @@ from worker.emulator.images import weight
 from worker.emulator.images.decoding import check_limits, inspect
 from worker.emulator.images.drawing import still
 from worker.emulator.images.formats import format_of
-from worker.emulator.images.geometry import Size, percent_of
+from worker.emulator.images.geometry import MAX_PIXELS, Size, percent_of
 from worker.emulator.images.libvips import Error, Image
 from worker.emulator.images.steps import Context
 from worker.oss import actions as table
@@ -16,7 +16,6 @@ from worker.oss.process import Action
 
 # Source: OSS, "Add watermarks": the formats of watermark images.
 _FORMATS = frozenset({"jpg", "png", "bmp", "webp", "tiff"})
-_MAX_PIXELS = 16_777_216  # in memory; as much as a resize may make
 # The bytes of an object of the source's bucket.
 Fetch = Callable[[str], bytes]
 
@@ -54,8 +53,8 @@ class Overlays:
         steps = [_sized(action, main) for action in actions]
         try:
             image = still(source, steps, Context(source.format.name, self, self.reserve), oriented=True)
-            if image.width * image.height > _MAX_PIXELS:
-                raise refusals.not_implemented(f"watermark images of more than {_MAX_PIXELS:,} pixels")
+            if image.width * image.height > MAX_PIXELS:
+                raise refusals.not_implemented(f"watermark images of more than {MAX_PIXELS:,} pixels")
             self.reserve(weight.of_turning(image.width, image.height))
             # In memory, for it is read out of order, and what is broken in it is found here.
             return image.copy_memory()

@@ -68,7 +68,7 @@ def crowded(*options: str) -> Iterator[Server]:
 
 @contextmanager
 def impatient(root: Path) -> Iterator[Server]:
-    """One that cuts clients off after a second in which nothing happens."""
+    """One that cuts clients off after seconds in which nothing happens."""
     with running([sys.executable, "-m", "tests.emulator.crowd", str(root)]) as server:
         yield server
 
@@ -104,6 +104,8 @@ def heavy() -> dict[str, bytes]:
         "interlaced.png": bytes(black.pngsave_buffer(interlace=True, compression=1)),
         "wide.png": whole_png(30_000, 2_000),
         "clear.png": clear_png(),
+        "noise.png": saved(Pillow.effect_noise((2000, 2000), 200).convert("RGBA"), "PNG", compress_level=1),
+        "noise.jpg": saved(Pillow.effect_noise((5000, 4000), 200).convert("RGB"), quality=60),
         "tiled.tiff": bytes(
             black.tiffsave_buffer(tile=True, tile_width=8000 // 16 * 16, tile_height=6992, compression="deflate")
         ),
@@ -119,7 +121,7 @@ def _black(width: int, height: int) -> Image:
 
 
 async def _serve(root: Path) -> None:
-    async with LocalOSS(FolderStore(root), auth=False, idle_s=1) as server:
+    async with LocalOSS(FolderStore(root), auth=False, idle_s=3) as server:
         print(server.url, flush=True)  # noqa: T201 - told to the test that started it
         await asyncio.Event().wait()
 

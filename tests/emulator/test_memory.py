@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import math
 import random
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,10 @@ import pytest
 
 from tests.emulator.crowd import GIGABYTE, Server, clear_png, crowded, heavy, heavy_webp, impatient
 from tests.emulator.hostile import lying_jpeg, whole_png
-from worker.emulator.budget import Budget, HeldBytes, Lease, TooMuchMemoryError
+from worker.emulator.budget import WORKING_MEMORY, Budget, HeldBytes, Lease, TooMuchMemoryError
+from worker.emulator.images import MAX_SOURCE, weight
+from worker.emulator.images.formats import MAX_WHOLE_RESULT
+from worker.emulator.images.libvips import Image
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.store import StoreFullError, put
 from worker.oss.encoding import to_base64
@@ -114,6 +119,25 @@ async def test_uploads_to_memory_end_where_it_is_full() -> None:
         assert server.peak() < GIGABYTE
 
 
+@pytest.mark.parametrize(
+    ("source", "result", "megapixels", "bands"),
+    [
+        *[(source, result, 40, 3) for source in ("jpg", "png") for result in ("jpg", "png", "webp")],
+        ("png", "png", 40, 4),
+        ("png", "webp", 12, 4),
+        ("webp", "webp", 28, 3),
+        ("webp", "jpg", 60, 3),
+        ("avif", "jpg", 12, 3),
+    ],
+)
+def test_there_is_room_for_what_cameras_make(source: str, result: str, megapixels: int, bands: int) -> None:
+    width = math.isqrt(megapixels * 1_500_000)  # in the proportions of a camera
+    image = Image.black(width, width * 2 // 3, bands=bands).copy(interpretation="srgb")
+    whole = image.width * image.height <= MAX_WHOLE_RESULT
+    drawn = weight.of_source(image, source) + weight.of_result(result, image, whole=whole)
+    assert drawn + 2 * MAX_SOURCE <= WORKING_MEMORY, "with the files of both"
+
+
 def test_a_body_takes_its_room_in_memory_until_nobody_holds_it() -> None:
     store = MemoryStore(capacity=10)
     store.make_bucket("photos")
@@ -157,7 +181,7 @@ def test_work_waits_in_the_order_in_which_it_came() -> None:
         threads.append(threading.Thread(target=later, args=(name,)))
         threads[-1].start()
         while budget.waiting < count:
-            threading.Event().wait(0.01)
+            time.sleep(0.01)
     assert ended == [], "the small one would fit, but it was not its turn"
     go.set()
     for thread in threads:
@@ -171,11 +195,16 @@ def test_work_that_runs_short_begins_anew_with_everything() -> None:
     budget.run(6, other.append)
     began: list[int] = []
 
+    def release_when_waited_for() -> None:
+        while not budget.waiting:
+            time.sleep(0.01)
+        other[0].release()
+
     def work(lease: Lease) -> str:
         with lease:
             began.append(budget.free)
             if len(began) == 1:
-                threading.Timer(0.05, other[0].release).start()
+                threading.Thread(target=release_when_waited_for).start()
             lease.hold(3)
             lease.hold(5)
             return "done"

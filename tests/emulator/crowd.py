@@ -68,7 +68,7 @@ def crowded(*options: str) -> Iterator[Server]:
 
 @contextmanager
 def impatient(root: Path) -> Iterator[Server]:
-    """One that cuts clients off after a second in which nothing happens."""
+    """One that cuts clients off after seconds in which nothing happens."""
     with running([sys.executable, "-m", "tests.emulator.crowd", str(root)]) as server:
         yield server
 
@@ -119,7 +119,7 @@ def _black(width: int, height: int) -> Image:
 
 
 async def _serve(root: Path) -> None:
-    async with LocalOSS(FolderStore(root), auth=False, idle_s=1) as server:
+    async with LocalOSS(FolderStore(root), auth=False, idle_s=3) as server:
         print(server.url, flush=True)  # noqa: T201 - told to the test that started it
         await asyncio.Event().wait()
 

@@ -150,9 +150,10 @@ async def test_limits_refuse_as_the_service_does() -> None:
     ):
         async with served(rule) as (client, store):
             put(store, "photos", "a.jpg", jpeg(60, 40) + bytes(20_000))
-            answers = [await client.process("photos", "a.jpg", SAVE) for _ in range(2)]
-            assert [answer.status for answer in answers] == [200, http]
-            assert code(answers[1].body) == wanted
+            # At once: one after the other they could be more than a second apart.
+            answers = await asyncio.gather(*(client.process("photos", "a.jpg", SAVE) for _ in range(2)))
+            assert sorted(answer.status for answer in answers) == [200, http]
+            assert code(max(answers, key=lambda answer: answer.status).body) == wanted
     async with served(big, "{fault: latency, seconds: 0.3}") as (client, _):
         answers = await asyncio.gather(*(client.process("photos", "a.jpg", SAVE) for _ in range(3)))
         assert sorted(answer.status for answer in answers) == [200, 503, 503]
@@ -173,7 +174,7 @@ async def test_a_skewed_clock_shows_in_the_date_and_in_the_judging() -> None:
 # What goes wrong, settings beside the usual, what becomes of each source, and the least of failed attempts by code.
 KEYS_OF = [f"{name}.jpg" for name in "abcdefgh"]
 POSTS = "operation: ProcessObject"
-SHORT = SETTINGS.replace("total_s: 5", "total_s: 0.6")
+SHORT = SETTINGS.replace("total_s: 5", "total_s: 2")
 CASES = {
     "latency": (f"{{fault: latency, seconds: 0.05, jitter: 0.05, {POSTS}}}", SETTINGS, "saved", {}),
     "throttled once": (

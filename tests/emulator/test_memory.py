@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,7 +158,7 @@ def test_work_waits_in_the_order_in_which_it_came() -> None:
         threads.append(threading.Thread(target=later, args=(name,)))
         threads[-1].start()
         while budget.waiting < count:
-            threading.Event().wait(0.01)
+            time.sleep(0.01)
     assert ended == [], "the small one would fit, but it was not its turn"
     go.set()
     for thread in threads:
@@ -171,11 +172,16 @@ def test_work_that_runs_short_begins_anew_with_everything() -> None:
     budget.run(6, other.append)
     began: list[int] = []
 
+    def release_when_waited_for() -> None:
+        while not budget.waiting:
+            time.sleep(0.01)
+        other[0].release()
+
     def work(lease: Lease) -> str:
         with lease:
             began.append(budget.free)
             if len(began) == 1:
-                threading.Timer(0.05, other[0].release).start()
+                threading.Thread(target=release_when_waited_for).start()
             lease.hold(3)
             lease.hold(5)
             return "done"

@@ -104,6 +104,8 @@ def heavy() -> dict[str, bytes]:
         "interlaced.png": bytes(black.pngsave_buffer(interlace=True, compression=1)),
         "wide.png": whole_png(30_000, 2_000),
         "clear.png": clear_png(),
+        "noise.png": saved(Pillow.effect_noise((2000, 2000), 200).convert("RGBA"), "PNG", compress_level=1),
+        "noise.jpg": saved(Pillow.effect_noise((5000, 4000), 200).convert("RGB"), quality=60),
         "tiled.tiff": bytes(
             black.tiffsave_buffer(tile=True, tile_width=8000 // 16 * 16, tile_height=6992, compression="deflate")
         ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import random
 import threading
 import time
@@ -13,7 +14,10 @@ import pytest
 
 from tests.emulator.crowd import GIGABYTE, Server, clear_png, crowded, heavy, heavy_webp, impatient
 from tests.emulator.hostile import lying_jpeg, whole_png
-from worker.emulator.budget import Budget, HeldBytes, Lease, TooMuchMemoryError
+from worker.emulator.budget import WORKING_MEMORY, Budget, HeldBytes, Lease, TooMuchMemoryError
+from worker.emulator.images import MAX_SOURCE, weight
+from worker.emulator.images.formats import MAX_WHOLE_RESULT
+from worker.emulator.images.libvips import Image
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.store import StoreFullError, put
 from worker.oss.encoding import to_base64
@@ -113,6 +117,25 @@ async def test_uploads_to_memory_end_where_it_is_full() -> None:
         assert {status for status, _ in stored} <= {200, 400}
         assert b"serve a folder" in max(stored)[1]
         assert server.peak() < GIGABYTE
+
+
+@pytest.mark.parametrize(
+    ("source", "result", "megapixels", "bands"),
+    [
+        *[(source, result, 40, 3) for source in ("jpg", "png") for result in ("jpg", "png", "webp")],
+        ("png", "png", 40, 4),
+        ("png", "webp", 12, 4),
+        ("webp", "webp", 28, 3),
+        ("webp", "jpg", 60, 3),
+        ("avif", "jpg", 12, 3),
+    ],
+)
+def test_there_is_room_for_what_cameras_make(source: str, result: str, megapixels: int, bands: int) -> None:
+    width = math.isqrt(megapixels * 1_500_000)  # in the proportions of a camera
+    image = Image.black(width, width * 2 // 3, bands=bands).copy(interpretation="srgb")
+    whole = image.width * image.height <= MAX_WHOLE_RESULT
+    drawn = weight.of_source(image, source) + weight.of_result(result, image, whole=whole)
+    assert drawn + 2 * MAX_SOURCE <= WORKING_MEMORY, "with the files of both"
 
 
 def test_a_body_takes_its_room_in_memory_until_nobody_holds_it() -> None:

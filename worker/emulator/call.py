@@ -22,8 +22,8 @@ class Service:
     """What all operations share.
 
     `pictures` runs picture work, which releases the interpreter, off the event loop; `budget` is the memory for it,
-    `stopping` says that nobody waits for it any longer. The
-    first of `regions` is the one of this server, where a bucket is that nobody put elsewhere.
+    `stopping` says that nobody waits for it any longer. The first of `regions` is the one of this server, where a
+    bucket is that nobody put elsewhere.
     """
 
     store: Store

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from worker.emulator import refusals
 from worker.emulator.images.bitmap import write_bmp
-from worker.emulator.images.formats import FORMATS, MAX_WHOLE_RESULT
+from worker.emulator.images.formats import FORMATS, MAX_CAREFUL_WEBP, MAX_WHOLE_RESULT
 from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
 from worker.emulator.images.target import written
@@ -46,9 +46,11 @@ class Encoder:
             case "png":
                 return written(image.pngsave_target, self.reserve, compression=6, filter="all", keep=_KEEP)
             case "webp":
-                return written(image.webpsave_target, self.reserve, Q=self.quality, keep=_KEEP)
+                effort = 4 if frames[0].width * frames[0].height <= MAX_CAREFUL_WEBP else 2
+                return written(image.webpsave_target, self.reserve, Q=self.quality, effort=effort, keep=_KEEP)
             case "avif":
-                av1: dict[str, object] = {"compression": "av1", "effort": _AVIF_EFFORT}
+                # 4:2:0 at every quality, as in JPEG; without it the best ones would take half as much memory again.
+                av1: dict[str, object] = {"compression": "av1", "effort": _AVIF_EFFORT, "subsample_mode": "on"}
                 return written(image.heifsave_target, self.reserve, Q=self.quality, keep=_KEEP, **av1)
             case "gif":
                 return written(image.gifsave_target, self.reserve, keep="none")
@@ -64,8 +66,9 @@ class Encoder:
         most_width, most_height, most_pixels = target.max_written
         if width > most_width or height > most_height or width * height > most_pixels:
             raise refusals.result_too_large(target.too_large)
-        if (target.whole or self.interlaced) and width * height > MAX_WHOLE_RESULT:
-            how = "interlaced " if self.interlaced else ""
+        interlaced = self.interlaced and target.name == "jpg"  # the only format that is written so
+        if (target.whole or interlaced) and width * height > MAX_WHOLE_RESULT:
+            how = "interlaced " if interlaced else ""
             raise refusals.not_implemented(f"{how}results in {target.name} of more than {MAX_WHOLE_RESULT:,} pixels")
 
     def _jpeg(self, image: Image, *, optimized: bool) -> bytes:

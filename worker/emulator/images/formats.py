@@ -65,6 +65,7 @@ MAX_PIXELS = 250_000_000  # over all frames
 # Of this server alone, so that no picture takes a gigabyte: what formats may have that are held in memory as a whole.
 MAX_WHOLE_SOURCE = 100_000_000  # pixels over all frames
 MAX_WHOLE_RESULT = 40_000_000
+MAX_CAREFUL_WEBP = 4 << 20  # pixels; a larger one is encoded with less effort, for a third of the memory a pixel
 WRITTEN = frozenset(known.name for known in FORMATS.values() if known.written)
 
 _MAGIC = (

@@ -12,11 +12,11 @@ from worker.emulator.images.geometry import Size, percent_of
 from worker.emulator.images.libvips import Error, Image
 from worker.emulator.images.steps import Context
 from worker.oss import actions as table
+from worker.oss.limits import MAX_RESULT_PIXELS  # watermark images are held to it as well
 from worker.oss.process import Action
 
 # Source: OSS, "Add watermarks": the formats of watermark images.
 _FORMATS = frozenset({"jpg", "png", "bmp", "webp", "tiff"})
-_MAX_PIXELS = 16_777_216  # in memory; as much as a resize may make
 # The bytes of an object of the source's bucket.
 Fetch = Callable[[str], bytes]
 
@@ -54,8 +54,8 @@ class Overlays:
         steps = [_sized(action, main) for action in actions]
         try:
             image = still(source, steps, Context(source.format.name, self, self.reserve), oriented=True)
-            if image.width * image.height > _MAX_PIXELS:
-                raise refusals.not_implemented(f"watermark images of more than {_MAX_PIXELS:,} pixels")
+            if image.width * image.height > MAX_RESULT_PIXELS:
+                raise refusals.not_implemented(f"watermark images of more than {MAX_RESULT_PIXELS:,} pixels")
             self.reserve(weight.of_turning(image.width, image.height))
             # In memory, for it is read out of order, and what is broken in it is found here.
             return image.copy_memory()

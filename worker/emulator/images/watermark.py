@@ -10,8 +10,8 @@ from worker.emulator.images.placement import beside, place
 from worker.emulator.images.shapes import multiply_alpha
 from worker.emulator.images.text import draw_text
 from worker.oss.encoding import from_base64
+from worker.oss.limits import MAX_RESULT_PIXELS  # texts are held to it as well
 
-_MAX_TEXT_PIXELS = 16_777_216  # in memory; as much as a resize may make
 Values = Mapping[str, str]
 # The watermark image that the values name, for a main picture of a size.
 Overlay = Callable[[Values, Size], Image]
@@ -52,8 +52,8 @@ def _layer(values: Values, size: Size, overlay: Overlay) -> Image:
 def _text(values: Values) -> Image:
     size = int(values["size"])
     mask = draw_text(from_base64(values["text"]), from_base64(values["type"]), size)
-    if mask.width * mask.height > _MAX_TEXT_PIXELS:
-        raise refusals.not_implemented(f"a text watermark of more than {_MAX_TEXT_PIXELS:,} pixels")
+    if mask.width * mask.height > MAX_RESULT_PIXELS:
+        raise refusals.not_implemented(f"a text watermark of more than {MAX_RESULT_PIXELS:,} pixels")
     color = values["color"]
     layer = _filled([int(color[index : index + 2], 16) for index in (0, 2, 4)], mask)
     shade = int(values["shadow"])

@@ -1,4 +1,4 @@
-"""How much memory pictures take while they are worked on, in bytes: upper bounds, measured with libvips 8.
+"""How much memory pictures take while they are worked on, in bytes: upper bounds, measured with libvips 8 on noise.
 
 What is read row by row takes a few hundred rows. Formats that are not, and steps that read out of order, take whole
 pictures.
@@ -6,6 +6,7 @@ pictures.
 
 from collections.abc import Callable, Mapping
 
+from worker.emulator.images.formats import MAX_CAREFUL_WEBP
 from worker.emulator.images.libvips import Image
 from worker.oss.encoding import from_base64
 from worker.oss.limits import MAX_RESULT_PIXELS
@@ -15,9 +16,10 @@ Reserve = Callable[[int], None]  # called with bytes of memory before they are t
 _MARGIN = 8 << 20
 _ROWS = 900
 _SAMPLE_BYTES = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "complex": 8, "double": 8, "dpcomplex": 16}
-# Of a pixel, for what is decoded or encoded with the whole picture in memory.
-_DECODED = {"webp": 8.5, "gif": 5, "avif": 15, "heic": 15, "bmp": 11}
-_ENCODED = {"webp": 15, "gif": 2, "avif": 30, "bmp": 16}
+# Of a pixel without and with alpha, for what is decoded or encoded with the whole picture in memory.
+_DECODED = {"webp": (8.5, 12), "gif": (6, 6), "avif": (32, 34), "heic": (32, 34), "bmp": (12, 14)}
+_ENCODED = {"webp": (10, 38), "gif": (42, 42), "avif": (32, 48), "bmp": (16, 16)}
+_CAREFUL_WEBP = (32, 40)
 _LAYER = 4  # a pixel with alpha
 _FLOAT = 4
 
@@ -26,7 +28,7 @@ def of_source(header: Image, file_format: str) -> int:
     """Decoding the first frame of a source."""
     pixels = int(header.width * header.height)
     if file_format in _DECODED:
-        return int(pixels * _DECODED[file_format]) + _MARGIN
+        return int(pixels * _DECODED[file_format][header.hasalpha()]) + _MARGIN
     pel = int(header.bands) * _SAMPLE_BYTES.get(header.format, 1)
     rows = int(header.width) * pel * min(_ROWS, int(header.height)) + _MARGIN
     if not _interlaced(header):
@@ -77,7 +79,8 @@ def of_result(file_format: str, image: Image, *, whole: bool) -> int:
         return rows + pixels * 7
     if file_format == "tiff":  # with its file, twice, which does not shrink at worst
         return rows + pixels * int(image.bands) * 3
-    return rows + int(pixels * _ENCODED.get(file_format, 0))
+    careful = file_format == "webp" and pixels <= MAX_CAREFUL_WEBP
+    return rows + int(pixels * (_CAREFUL_WEBP if careful else _ENCODED.get(file_format, (0, 0)))[image.hasalpha()])
 
 
 def _interlaced(header: Image) -> bool:

@@ -62,7 +62,7 @@ async def head_object(call: Call) -> Answer:
 
 
 async def get_object_meta(call: Call) -> Answer:
-    """The few facts that need no right to read the object."""
+    """A few facts of an object, without its headers."""
     content = await _open(call)
     await blocking(content.file.close)
     stored = content.stored

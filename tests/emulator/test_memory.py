@@ -16,11 +16,11 @@ from tests.emulator.crowd import GIGABYTE, Server, clear_png, crowded, heavy, he
 from tests.emulator.hostile import lying_jpeg, whole_png
 from worker.emulator.budget import WORKING_MEMORY, Budget, HeldBytes, Lease, TooMuchMemoryError
 from worker.emulator.images import MAX_SOURCE, weight
-from worker.emulator.images.formats import MAX_WHOLE_RESULT
 from worker.emulator.images.libvips import Image
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.store import StoreFullError, put
 from worker.oss.encoding import to_base64
+from worker.oss.limits import MAX_RESULT_PIXELS
 
 WAIT_S = 60
 
@@ -126,6 +126,7 @@ async def test_uploads_to_memory_end_where_it_is_full() -> None:
         ("png", "png", 40, 4),
         ("png", "webp", 12, 4),
         ("webp", "webp", 28, 3),
+        ("webp", "jpg", 16, 3),
         ("webp", "jpg", 60, 3),
         ("avif", "jpg", 12, 3),
     ],
@@ -133,7 +134,7 @@ async def test_uploads_to_memory_end_where_it_is_full() -> None:
 def test_there_is_room_for_what_cameras_make(source: str, result: str, megapixels: int, bands: int) -> None:
     width = math.isqrt(megapixels * 1_500_000)  # in the proportions of a camera
     image = Image.black(width, width * 2 // 3, bands=bands).copy(interpretation="srgb")
-    whole = image.width * image.height <= MAX_WHOLE_RESULT
+    whole = image.width * image.height <= MAX_RESULT_PIXELS
     drawn = weight.of_source(image, source) + weight.of_result(result, image, whole=whole)
     assert drawn + 2 * MAX_SOURCE <= WORKING_MEMORY, "with the files of both"
 

@@ -10,6 +10,7 @@ from worker.emulator.images.jpeg import Density, with_density
 from worker.emulator.images.libvips import GValue, Image
 from worker.emulator.images.target import written
 from worker.emulator.images.weight import Reserve, of_result
+from worker.oss.limits import MAX_RESULT_PIXELS
 
 _KEEP = "icc"  # a picture in another colour space would look wrong without its profile; EXIF no longer fits
 _AVIF_EFFORT = 2  # of 9: slower ones save a few percent of bytes, which nobody looks for here
@@ -37,7 +38,8 @@ class Encoder:
             RefusedError: The format cannot hold a picture that large.
         """
         self._check_size(frames[0].width, frames[0].height)
-        optimized = frames[0].width * frames[0].height <= MAX_WHOLE_RESULT  # it needs the whole picture in memory
+        # It needs the whole picture in memory, which is left to others where the picture is larger than a resize makes.
+        optimized = self.interlaced or frames[0].width * frames[0].height <= MAX_RESULT_PIXELS
         self.reserve(of_result(self.format, frames[0], whole=optimized))
         image = frames[0] if len(frames) == 1 else self._animation(frames)
         match self.format:

@@ -12,7 +12,7 @@ from worker.emulator.images.geometry import Size, percent_of
 from worker.emulator.images.libvips import Error, Image
 from worker.emulator.images.steps import Context
 from worker.oss import actions as table
-from worker.oss.limits import MAX_RESULT_PIXELS
+from worker.oss.limits import MAX_RESULT_PIXELS  # watermark images are held to it as well
 from worker.oss.process import Action
 
 # Source: OSS, "Add watermarks": the formats of watermark images.

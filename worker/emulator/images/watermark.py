@@ -10,7 +10,7 @@ from worker.emulator.images.placement import beside, place
 from worker.emulator.images.shapes import multiply_alpha
 from worker.emulator.images.text import draw_text
 from worker.oss.encoding import from_base64
-from worker.oss.limits import MAX_RESULT_PIXELS
+from worker.oss.limits import MAX_RESULT_PIXELS  # texts are held to it as well
 
 Values = Mapping[str, str]
 # The watermark image that the values name, for a main picture of a size.

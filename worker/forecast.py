@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from itertools import zip_longest
 
-from worker.batch.entry import PrefixSource
+from worker.batch.entry import BucketSource, PrefixSource
 from worker.batch.estimate import Estimate, Limits, estimate
 from worker.batch.history import History
 from worker.batch.manifest import Manifest
@@ -193,7 +193,7 @@ def _forecast(
     time: Estimate,
 ) -> Forecast:
     enumeration = plan.enumeration
-    is_window = any(isinstance(entry, PrefixSource) and entry.filters.by_time for entry in manifest.sources)
+    is_window = any(isinstance(entry, BucketSource) and entry.filters.by_time for entry in manifest.sources)
     return Forecast(
         job=manifest.job,
         shard=str(plan.shard),

@@ -4,6 +4,7 @@ import json
 from urllib.parse import parse_qsl
 
 from tests.e2e.desk import MANIFEST, Desk
+from tests.inventories import delivered, row
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
 TWO = MANIFEST + '  - {name: big, process: "image/resize,w_9", target: {bucket: renditions, key: "big/{key}"}}\n'
@@ -166,6 +167,12 @@ async def test_a_window_of_time_makes_no_orphans(desk: Desk) -> None:
         desk.set_up(server)
         assert (await desk.run("run", "job.yaml")).code == 0
         desk.write("job.yaml", MANIFEST.replace("prefix: in/", "prefix: in/\n    modified_after: 2999-01-01T00:00:00Z"))
+        found = await plan(desk)
+        assert (found["orphans"], found["planned"]) == (None, 0)
+        for key, content in delivered([row("in/00000.jpg")]).objects.items():
+            desk.write(f"copied/{key.rpartition('/')[2]}", content)
+        window = "inventory: copied/manifest.json\n    modified_after: 2999-01-01T00:00:00Z"
+        desk.write("job.yaml", MANIFEST.replace("prefix: in/", window))
         found = await plan(desk)
         assert (found["orphans"], found["planned"]) == (None, 0)
 

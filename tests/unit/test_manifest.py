@@ -322,7 +322,7 @@ def test_a_header_that_lacks_a_column_is_told_in_the_manifest() -> None:
     with pytest.raises(UsageError) as caught:
         with_columns(found, 0, ["id", "titel"])
     assert [(problem.reason, problem.mend) for problem in caught.value.problems] == [
-        ("jobs/a.csv: no column is named 'key'", "name the column of the keys 'key'"),
+        ("jobs/a.csv: no column is named 'key', the first are 'id', 'titel'", "name the column of the keys 'key'"),
         ("pipeline 'thumb' uses {row.title}: jobs/a.csv has no column 'title'", "did you mean 'titel'?"),
     ]
 

@@ -156,6 +156,7 @@ def test_a_line_of_a_higher_schema_is_told_apart_from_a_damaged_one(later: bytes
         line(target=...),
         line(target={"bucket": "renditions"}),
         line(error={"code": "NoSuchKey"}),
+        b'{"more":' + b"[" * 5000,
     ],
 )
 def test_what_is_no_record_is_refused_but_not_as_a_later_schema(garbage: bytes) -> None:

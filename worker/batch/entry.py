@@ -11,6 +11,7 @@ from worker.oss.names import ObjectRef
 Empty = Literal["fail", "ok"]
 TableForm = Literal["csv", "jsonl", "parquet"]
 _OSS = "oss://"
+_SHOWN_COLUMNS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +140,6 @@ def columns_problem(columns: tuple[str, ...]) -> tuple[str, str] | None:
     if "" in columns:
         return "a column has no name", "give each column a name of its own"
     if "key" not in columns:
-        return "no column is named 'key'", "name the column of the keys 'key'"
+        there = ", ".join(map(shown, columns[:_SHOWN_COLUMNS]))
+        return f"no column is named 'key', the first are {there}", "name the column of the keys 'key'"
     return None

@@ -54,6 +54,8 @@ def _check_key(key: str) -> None:
 def _check_path(path: str) -> None:
     if not path:
         raise MendableError("no file is named", "name a file, oss://BUCKET/KEY, or - for standard input")
+    if "\0" in path:
+        raise MendableError(f"{shown(path)} names no file", "leave out the character U+0000")
     source = object_of(path)
     if source and (reason := bucket_problem(source.bucket) or key_problem(source.key)):
         raise MendableError(f"{shown(path)} names no object: {reason}", "write oss://BUCKET/KEY")

@@ -63,7 +63,7 @@ def parse_inventory(data: bytes, bucket: str, filters: Filters) -> Inventory:
     """
     try:
         found = msgspec.json.decode(data, type=_Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MendableError(f"no manifest.json of an inventory: {error}", "name the manifest.json itself") from None
     if found.source_bucket != bucket:
         reason = f"the inventory is one of the bucket {shown(found.source_bucket)}, the entry is of {bucket!r}"

@@ -154,7 +154,7 @@ def decode_brief(line: bytes) -> Brief:
 def _decoded(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
     try:
         record = decoder.decode(line)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         _refuse_later_schema(line)
         raise ValueError(str(error)) from error
     if record.schema > SCHEMA:
@@ -204,7 +204,7 @@ def task_bytes(task: str) -> bytes:
 def _refuse_later_schema(line: bytes) -> None:
     try:
         found = msgspec.json.decode(line, type=_Schema).schema
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if found > SCHEMA:
         message = f"the line has schema {found}, this program reads up to {SCHEMA}"

@@ -29,14 +29,14 @@ _TURN = 100
 class Enumeration:
     """One reading of a manifest's sources. The counts grow while the stream is read.
 
-    `listed` = `selected` + all of `not_selected`; `other_extensions` are those of keys that are no images; `duplicates`
+    `manifest` is what is read. `listed` = `selected` + all of `not_selected`; `other_extensions` are those of keys that are no images; `duplicates`
     counts tasks that were met again; `empty` are the entries that selected nothing though they should have.
     """
 
     def __init__(
         self, manifest: Manifest, shard: Shard, ask: Ask, files: Files, own_targets: Sequence[ObjectRef]
     ) -> None:
-        self._manifest = manifest
+        self.manifest = manifest
         self._shard = shard
         self._ask = ask
         self._files = files
@@ -56,7 +56,7 @@ class Enumeration:
             UsageError: A file cannot be read.
             WorkerError: A prefix cannot be listed.
         """
-        for entry in self._manifest.sources:
+        for entry in self.manifest.sources:
             before = self.selected
             async with aclosing(self._found(entry)) as found:
                 async for source in found:
@@ -69,14 +69,14 @@ class Enumeration:
                             self.other_extensions.add(source.key)
                         continue
                     self.selected += 1
-                    yield source, plan_source(source, entry, self._manifest, self._shard)
+                    yield source, plan_source(source, entry, self.manifest, self._shard)
             if self.selected == before and entry.empty == "fail":
                 self.empty.append(entry)
 
     async def streamed(self) -> AsyncGenerator[Planned, None]:
         """The tasks alone, each once. Only where the templates are proven to give every task a target of its own."""
         # Apart by pipeline: no two of them share a target, and so it is known which pipeline writes one.
-        self._streamed = {pipeline.name: DigestSet() for pipeline in self._manifest.pipelines}
+        self._streamed = {pipeline.name: DigestSet() for pipeline in self.manifest.pipelines}
         async with aclosing(self.planned()) as sources:
             async for _, planned in sources:
                 for item in planned:
@@ -102,7 +102,7 @@ class Enumeration:
 
     async def _filed(self, entry: ListSource | TableSource) -> AsyncGenerator[SourceObject | BadSource, None]:
         file = await self._files.file_of(entry)
-        used = frozenset[str]().union(*(pipeline.columns for pipeline in self._manifest.pipelines))
+        used = frozenset[str]().union(*(pipeline.columns for pipeline in self.manifest.pipelines))
         rows = rows_of_list(entry, file) if isinstance(entry, ListSource) else _ROWS_OF[entry.form](entry, file, used)
         async with aclosing(paged(rows)) as found:
             async for source in found:

@@ -21,6 +21,7 @@ from worker.batch.selection import SourceObject
 from worker.errors import UsageError
 from worker.oss.answer import normal_etag, parse_timestamp
 from worker.sources.opening import File, opened
+from worker.sources.rows import size_problem
 from worker.sources.tables import csv_rows
 
 # A billion objects make some 10,000 files, of 300 bytes each in the manifest.
@@ -107,8 +108,8 @@ def _object(entry: InventorySource, fields: dict[str, str], place: str) -> Sourc
         key = decoded_key(written)
     except ValueError:
         return bad_source(bucket, written, place, "the key is not UTF-8 text")
-    if size and not (size.isascii() and size.isdigit()):
-        return bad_source(bucket, key, place, f"the size {size[:40]!r} is not that of an object in bytes")
+    if reason := size_problem(size):
+        return bad_source(bucket, key, place, reason)
     left_out = version_problem(
         fields.get("IsLatest", ""), fields.get("IsDeleteMarker", ""), fields.get("RecordType", "")
     )

@@ -31,7 +31,7 @@ def rows_of_jsonl(entry: TableSource, file: File, used: AbstractSet[str]) -> Ite
             place = f"{file.name}:{number}"
             try:
                 fields = _fields(line.removeprefix(_BOM) if number == 1 else line, needed)
-            except ValueError as error:  # msgspec's and Unicode's are
+            except (ValueError, RecursionError) as error:  # msgspec's, and Unicode's
                 yield bad_source(entry.bucket, "", place, f"the row is not JSON: {error}")
             else:
                 yield source_of(entry, place, fields)

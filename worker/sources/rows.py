@@ -12,6 +12,13 @@ from worker.oss.answer import normal_etag
 _SIZE = re.compile(r"[0-9]{1,14}", re.ASCII)  # no object is larger than 48.8 TB (OSS, "Limits")
 
 
+def size_problem(written: str) -> str | None:
+    """Why a text is not the size of an object in bytes; None where it is one, or nothing."""
+    if not written or _SIZE.fullmatch(written):
+        return None
+    return f"the size {written[:40]!r} is not that of an object in bytes"
+
+
 def needed_columns(entry: TableSource, used: AbstractSet[str]) -> tuple[str, ...]:
     """The columns of a table that are read: those of the object, and the row columns that pipelines use."""
     needed = OBJECT_COLUMNS | used
@@ -23,9 +30,9 @@ def source_of(entry: TableSource, place: str, fields: Mapping[str, str | None]) 
     bucket, key = fields.get("bucket") or entry.bucket, fields.get("key")
     if key is None:
         return bad_source(bucket, "", place, "the row has no key")
-    size = fields.get("size")
-    if size and not _SIZE.fullmatch(size):
-        return bad_source(bucket, key, place, f"the size {size[:40]!r} is not that of an object in bytes")
+    size = fields.get("size") or ""
+    if reason := size_problem(size):
+        return bad_source(bucket, key, place, reason)
     row = {name: value for name, value in fields.items() if value is not None and name not in OBJECT_COLUMNS}
     if any(not value.isascii() and not is_text(value) for value in row.values()):
         return bad_source(bucket, key, place, "the row is not UTF-8 text")

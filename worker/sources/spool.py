@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from worker.batch.document import Place
 from worker.batch.entry import BucketSource
 from worker.batch.planner import BadTask, PlannedTask
 from worker.batch.selection import SourceObject
@@ -46,6 +47,7 @@ class Spool:
         self._database = sqlite3.connect(Path(self._directory.name) / "spool.sqlite", isolation_level=None)
         self._problems: list[Problem] = []
         self._collides: Counter[str] = Counter()
+        self._places: dict[str, Place] = {}
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -73,6 +75,7 @@ class Spool:
         Raises:
             CollisionError: Two tasks write one target, or a target is a source.
         """
+        self._places = {pipeline.name: pipeline.key_place for pipeline in enumeration.manifest.pipelines}
         async with aclosing(enumeration.planned()) as sources:
             async for source, planned in sources:
                 if not self._apart and isinstance(source, SourceObject) and not key_problem(source.key):
@@ -147,7 +150,7 @@ class Spool:
             if (other.source, other.pipeline, other.process) == (task.source, task.pipeline, task.process):
                 duplicates += 1
             else:
-                self._collide(task, _collision(task, other))
+                self._collide(task, self._collision(task, other))
         return duplicates
 
     def _find_targets_that_are_sources(self) -> None:
@@ -157,12 +160,12 @@ class Spool:
             what = "is its own source" if same else "is a source of this job, too"
             reason = f"the target {task.target} of pipeline {task.pipeline!r} {what}"
             mend = "choose a target outside the sources: a repeat would process the result"
-            self._collide(task, Problem(reason, mend))
+            self._collide(task, self._places[task.pipeline].problem(reason, mend))
 
-
-def _collision(task: Task, other: Task) -> Problem:
-    reason = (
-        f"two tasks write {task.target}: {other.source} by pipeline {other.pipeline!r}, "
-        f"and {task.source} by pipeline {task.pipeline!r}"
-    )
-    return Problem(reason, "tell them apart in the target's key, with {key}, {ext}, {pipeline} or {hash}")
+    def _collision(self, task: Task, other: Task) -> Problem:
+        reason = (
+            f"two tasks write {task.target}: {other.source} by pipeline {other.pipeline!r}, "
+            f"and {task.source} by pipeline {task.pipeline!r}"
+        )
+        mend = "tell them apart in the target's key, with {key}, {ext}, {pipeline} or {hash}"
+        return self._places[task.pipeline].problem(reason, mend)

@@ -162,7 +162,8 @@ def test_two_sources_with_one_target_are_a_collision_that_names_both() -> None:
         spooled(enumeration(manifest("objects: [a.jpg, a.png, b.jpg]", STEM)))
     assert "a.jpg" in str(caught.value)
     assert "a.png" in str(caught.value)
-    assert len(caught.value.problems) == 1
+    (problem,) = caught.value.problems
+    assert "small/{stem}.jpg" in problem.excerpt[problem.column - 1 :]
 
 
 def test_different_rows_with_one_target_are_a_collision(tmp_path: Path) -> None:

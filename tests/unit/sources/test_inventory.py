@@ -125,6 +125,7 @@ def test_filters_apply_as_to_a_prefix() -> None:
         ({"Key": "%FF.jpg"}, "", "the key is not UTF-8 text"),
         ({"Bucket": "other"}, "", "the row is of the bucket 'other', the inventory of 'photos'"),
         ({"Size": "7k"}, "", "the size '7k' is not that of an object in bytes"),
+        ({"Size": "9" * 5000}, "", "9' is not that of an object in bytes"),
         ({"LastModifiedDate": "yesterday"}, ", modified_after: 7d", "the date 'yesterday' is not one"),
     ],
 )
@@ -201,6 +202,13 @@ def test_a_manifest_json_that_cannot_be_used_is_told_before_anything_is_sent(
         with_files(manifest(f"{{inventory: '{path}'{filters}}}", PIPELINE, tmp_path))
     assert caught.value.problems[0].line == 5
     assert caught.value.problems[0].mend
+
+
+def test_a_manifest_json_may_be_nested_too_deep(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text('{"more": ' + "[" * 5000)
+    with pytest.raises(UsageError, match=r"no manifest\.json of an inventory"):
+        with_files(manifest(f"{{inventory: '{path}'}}", PIPELINE, tmp_path))
 
 
 def test_a_file_that_was_not_copied_is_told_before_anything_is_sent(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_a_value_that_is_not_there_is_left_to_the_pipelines_that_use_it(tmp_path
         (b'["a.jpg"]', "not JSON"),
         (b'{"key": "\\ud800"}', "not JSON"),
         (b'{"key": "a.jpg", "more": "\xff"}', "not JSON: 'utf-8' codec can't decode"),
+        (b'{"key": "a.jpg", "more": ' + b"[" * 5000 + b"]" * 5000 + b"}", "not JSON: maximum recursion depth"),
         (b'{"title": "x"}', "the row has no key"),
         (b'{"key": null}', "the row has no key"),
         (b'{"key": 7}', "the key 7 is not a text"),

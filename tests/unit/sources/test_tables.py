@@ -150,6 +150,8 @@ def test_a_key_that_is_not_utf8_is_left_to_the_check_of_keys(tmp_path: Path) -> 
         (b"", "is empty"),
         (b"name,title\na,b\n", "no column is named 'key'"),
         (b"Key\na\n", "no column is named 'key'"),
+        (b"id;key\n1;a.jpg\n", "no column is named 'key', the first are 'id;key'"),
+        (b"a,b,c,d,e,f\n", "the first are 'a', 'b', 'c', 'd', 'e'\n"),
         (b"key,title,title\n", "the column 'title' stands twice"),
         (b'"key"x\n', "is not CSV"),
     ],

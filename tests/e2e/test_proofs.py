@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.stand_in import StandIn
@@ -54,6 +54,10 @@ def posts(job: Manifest, keys: list[str], directory: Path, max_tasks: int | None
     bucket=st.sampled_from(["photos", "renditions"]),
     by_spool=st.booleans(),
 )
+@example(kind="csv", keys=["a.jpg", "a.png"], targets=["{dir}/{stem}"], bucket="renditions", by_spool=False)
+@example(kind="csv", keys=["a.jpg"], targets=["{dir}/{stem}", "{key}.{format}"], bucket="renditions", by_spool=True)
+@example(kind="list", keys=["a.jpg", "a_1.jpg"], targets=["{dir}/{stem}_1.{ext}"], bucket="photos", by_spool=False)
+@example(kind="jsonl", keys=["a.jpg", "b.png"], targets=["{key}"], bucket="renditions", by_spool=False)
 @settings(max_examples=40)
 def test_never_a_post_when_a_proof_fails_and_one_for_each_target_when_it_holds(
     kind: str, keys: list[str], targets: list[str], bucket: str, by_spool: bool

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
-from worker.batch.entry import STANDARD_INPUT, object_of
+from worker.batch.entry import TableSource, is_standard_input, object_of
 from worker.batch.manifest import Manifest
 from worker.batch.ram_policy import ram_policy
 from worker.batch.revision import check_followed
@@ -31,20 +31,21 @@ async def permissions(manifest: Manifest, *, results: str, can_look: bool) -> di
     manifest = with_files(manifest)
     check_followed(manifest)
     buckets = {
-        index: await _named_buckets(manifest, index)
+        index: await _named_buckets(manifest, entry)
         for index, entry in enumerate(manifest.sources)
-        if getattr(entry, "may_name_buckets", False)
+        if isinstance(entry, TableSource) and entry.may_name_buckets
     }
     return ram_policy(manifest, buckets, results=results, can_look=can_look)
 
 
-async def _named_buckets(manifest: Manifest, index: int) -> frozenset[str]:
+async def _named_buckets(manifest: Manifest, entry: TableSource) -> frozenset[str]:
     """The buckets that the rows of a table name."""
-    entry = manifest.sources[index]
-    path = getattr(entry, "path", "")
-    if path == STANDARD_INPUT or object_of(path) is not None:
-        reason = f"{'standard input' if path == STANDARD_INPUT else path} may name any bucket, and is not read here"
-        raise UsageError(entry.place.problem(reason, "say `columns: [...]` without `bucket`, or name a file"))
+    if is_standard_input(entry) or object_of(entry.path) is not None:
+        name = "standard input" if is_standard_input(entry) else entry.path
+        mend = "name a local copy of it"
+        if entry.form == "jsonl":
+            mend = f"say `columns: [...]` without `bucket`, or {mend}"
+        raise UsageError(entry.place.problem(f"{name} may name any bucket, and is not read here", mend))
     with Files(_nobody) as files:
         rows = Enumeration(replace(manifest, sources=(entry,)), Shard(0, 1), _nobody, files, ()).planned()
         async with aclosing(rows):

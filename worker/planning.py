@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from worker.batch.document import Place
-from worker.batch.entry import STANDARD_INPUT, BucketSource, FileSource, InventorySource, Source, TableSource
+from worker.batch.entry import BucketSource, FileSource, InventorySource, TableSource, is_standard_input
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
@@ -215,11 +215,6 @@ def _guarded(manifest: Manifest) -> list[BucketSource]:
     if TARGET_IN_SOURCE in manifest.allow:
         return []
     return [entry for entry in manifest.sources if isinstance(entry, BucketSource)]
-
-
-def is_standard_input(entry: Source) -> bool:
-    """Whether the sources of an entry come through standard input."""
-    return isinstance(entry, FileSource) and entry.path == STANDARD_INPUT
 
 
 def asker(connection: Connection) -> Ask:

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from worker.batch.document import Place
-from worker.batch.entry import Source
+from worker.batch.entry import Source, is_standard_input
 from worker.batch.manifest import Manifest
 from worker.batch.pipeline import Pipeline
 from worker.batch.proof import literal_target_prefix, own_targets
@@ -30,7 +30,7 @@ from worker.oss.codes import CODES, CREDENTIAL_CODES
 from worker.oss.names import ObjectRef
 from worker.oss.request import Request, bucket_info, get_style, head_object
 from worker.oss.verdict import Failure
-from worker.planning import asker, is_standard_input, named_buckets, proven_offline, written_buckets
+from worker.planning import asker, named_buckets, proven_offline, written_buckets
 from worker.results.directory import unwritable_reason
 from worker.results.store import StoreError
 from worker.settings import Settings

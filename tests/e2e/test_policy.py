@@ -31,3 +31,9 @@ async def test_a_policy_needs_no_settings_and_no_service(desk: Desk) -> None:
     unknown = await desk.run("policy", "job.yaml", environ={})
     assert unknown.code == 64
     assert "standard input may name any bucket" in unknown.err
+    # Its header would be taken for a row: to name columns mends nothing.
+    assert "mend: name a local copy of it" in unknown.err
+    desk.write("job.yaml", MANIFEST.replace("csv: more.csv", "jsonl: oss://lists/keys"))
+    unknown = await desk.run("policy", "job.yaml", environ={})
+    assert "oss://lists/keys may name any bucket" in unknown.err
+    assert "mend: say `columns: [...]` without `bucket`, or name a local copy of it" in unknown.err

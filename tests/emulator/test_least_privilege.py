@@ -11,6 +11,7 @@ import pytest
 
 from tests.emulator.pictures import jpeg
 from tests.emulator.worker_run import run_worker
+from tests.inventories import FULL, delivered, row
 from worker.batch.reader import parse_manifest
 from worker.emulator.access.accounts import Access
 from worker.emulator.access.reading import read_access
@@ -43,6 +44,11 @@ sources: [objects: [in/a.jpg]]
 pipelines:
   - {{name: styled, style: tiny, revision: auto, target: {{bucket: renditions, key: "styled/{{key}}"}}}}
 """
+FILED = f"""{HEAD}
+sources: [list: oss://lists/keys.txt, inventory: oss://inv/{FULL}]
+pipelines:
+  - {{name: small, process: "image/resize,w_40", target: {{bucket: renditions, key: "small/{{key}}"}}}}
+"""
 READ = ["oss:GetObject", "oss:PostProcessTask"]
 
 
@@ -52,7 +58,12 @@ def store() -> MemoryStore:
         found.make_bucket(bucket)
         for key in keys:
             put(found, bucket, key, jpeg(80, 60) if "logo" not in key else jpeg(8, 6))
-    found.make_bucket("renditions")
+    for bucket in ("renditions", "lists", "inv"):
+        found.make_bucket(bucket)
+    put(found, "lists", "keys.txt", b"marks/logo.jpg\n")
+    inventory = delivered([row("in/a.jpg")], destination="inv")
+    for key, content in inventory.objects.items():
+        put(found, "inv", key, content)
     found.put_style("photos", "tiny", "image/resize,w_20")
     return found
 
@@ -91,9 +102,11 @@ async def run_with(policy: dict[str, Any], manifest: str, directory: Path) -> tu
     [
         # Sources; the watermark image; targets to be written and, before that, looked up; what finds mistakes early.
         (TABLE, 4, [*READ, "oss:GetObject", "oss:PutObject", "oss:GetObject", "oss:ListObjects", "oss:GetBucketInfo"]),
+        # Files of entries that are objects, and what these name.
+        (FILED, 2, [*READ, "oss:GetObject", "oss:PutObject", "oss:GetBucketInfo"]),
         (STYLED, 1, [*READ, "oss:PutObject", "oss:GetBucketInfo", "oss:GetStyle"]),
     ],
-    ids=["table", "styled"],
+    ids=["table", "filed", "styled"],
 )
 async def test_a_run_succeeds_with_exactly_this_policy_and_names_what_is_missing(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, manifest: str, saved: int, actions: list[str]

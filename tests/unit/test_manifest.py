@@ -248,6 +248,26 @@ def test_objects_that_are_not_selected_need_no_target() -> None:
         small(source, 'key: "out/{key}"')
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    [f"process: 'image{'/rotate,90' * 900}'", f"actions: [{', '.join(['{rotate: 90}'] * 900)}]"],
+    ids=["process", "actions"],
+)
+def test_a_recipe_that_would_take_long_to_judge_is_refused_unjudged(recipe: str) -> None:
+    text = WHOLE.replace("style: watermark-v2\n    format: jpg", recipe)
+    with pytest.raises(UsageError, match="a process of 9,005 characters: at most 8,192") as refused:
+        manifest(text)
+    assert len(refused.value.problems) == 1
+
+
+def test_of_mistakes_without_end_the_first_are_told_and_all_are_counted() -> None:
+    with pytest.raises(UsageError) as refused:
+        small(f"{{objects: [{'/, ' * 5000}]}}", 'bucket: out, key: "{key}"')
+    *told, last = refused.value.problems
+    assert (len(told), last.reason) == (100, "and 4900 more problems")
+    assert told[-1].column - told[0].column == 99 * len("/, ")
+
+
 def test_the_digest_is_that_of_the_content() -> None:
     digest = manifest(WHOLE).digest
     assert len(digest) == 64

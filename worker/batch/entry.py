@@ -125,6 +125,11 @@ FileSource = ListSource | TableSource | InventorySource
 Source = PrefixSource | ObjectsSource | FileSource
 
 
+def is_standard_input(entry: Source) -> bool:
+    """Whether the sources of an entry come through standard input."""
+    return isinstance(entry, FileSource) and entry.path == STANDARD_INPUT
+
+
 def object_of(path: str) -> ObjectRef | None:
     """The object that the path of a file names; None for a local file."""
     if not path.startswith(_OSS):

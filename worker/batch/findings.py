@@ -87,6 +87,7 @@ class Findings:
         self.document = document
         self.problems: list[Problem] = list(document.problems)
         self.advice: list[Problem] = []
+        self._untold = 0
 
     def add(self, path: Path, reason: str, mend: str = "", *, key: bool = False, offset: int = 0) -> None:
         """Add a problem with the value at a path, or with its key."""
@@ -111,7 +112,9 @@ class Findings:
         try:
             value = validator(shape).validate_python(self.document.get(path))
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
+            details = error.errors(include_url=False)
+            self._untold += max(0, len(details) - MAX_PROBLEMS)
+            for detail in details[:MAX_PROBLEMS]:
                 reason, mend = explain(detail, shape, path)
                 cause = detail.get("ctx", {}).get("error")
                 offset = cause.offset if isinstance(cause, MendableError) else 0
@@ -122,7 +125,7 @@ class Findings:
     def raise_all(self) -> None:
         """Raise a `UsageError` with all problems in the order of the file, if there are any."""
         if self.problems:
-            raise UsageError(in_order(self.problems))
+            raise UsageError(in_order(self.problems, self._untold))
 
 
 def validator(shape: type[T]) -> TypeAdapter[T]:
@@ -172,10 +175,10 @@ def subject(where: Path) -> str:
     return f"item {last + 1} of {subject(tuple(above))}" if isinstance(last, int) else repr(last)
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems by place, each once, and the first `MAX_PROBLEMS` of them."""
+def in_order(problems: Iterable[Problem], untold: int = 0) -> list[Problem]:
+    """Problems by place, each once, and the first `MAX_PROBLEMS` of them; `untold` more were met."""
     ordered = sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
-    more = len(ordered) - MAX_PROBLEMS
+    more = len(ordered) - MAX_PROBLEMS + untold
     return [*ordered[:MAX_PROBLEMS], Problem(f"and {more} more problems")] if more > 0 else ordered
 
 

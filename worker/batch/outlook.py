@@ -4,6 +4,7 @@ from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from posixpath import commonprefix
 
 from worker.batch.digests import DigestSet
 from worker.batch.history import History
@@ -81,7 +82,7 @@ class PipelineOutlook:
         bucket, key = task.target.bucket, task.target.key
         known = self.new_prefixes.setdefault(bucket, key)
         if not key.startswith(known):
-            self.new_prefixes[bucket] = _common(known, key)
+            self.new_prefixes[bucket] = commonprefix([known, key])
 
     def find(self, target: bytes, existing: Existing) -> None:
         """Take in that a new target is there already."""
@@ -195,8 +196,3 @@ class JobOutlook:
 
 def _is_below(one: ObjectRef, other: ObjectRef) -> bool:
     return one != other and one.bucket == other.bucket and one.key.startswith(other.key)
-
-
-def _common(one: str, other: str) -> str:
-    length = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(other))
-    return one[:length]

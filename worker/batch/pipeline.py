@@ -185,11 +185,11 @@ class PipelineReader:
 
     def _remark(self, path: Path, shape: _Pipeline, process: ProcessTemplate) -> None:
         """Pass on what is odd about a recipe, each at its action."""
+        # Offsets are told only where the text is the process itself.
+        offsets = recipe.offsets(shape.process) if shape.process and shape.process == process.constant else None
         for remark in recipe.remarks_on(process):
             at: Path = (*path, "actions", remark.step) if shape.actions else (*path, "process")
-            text = process.constant
-            # Offsets are told only where the text is the process itself.
-            offset = recipe.offset_of(text, remark.step) if text is not None and text == shape.process else 0
+            offset = offsets[remark.step] if offsets else 0
             if remark.refused:
                 self.findings.add(at, remark.reason, remark.mend, offset=offset)
             else:
@@ -200,7 +200,13 @@ class PipelineReader:
             self.findings.add(path, "the list of actions is empty", "add an action, as `- resize: {w: 100}`")
         actions = [self._action((*path, index), item) for index, item in enumerate(items)]
         sound = [action for action in actions if action]
-        return recipe.from_actions(sound) if sound and len(sound) == len(items) else None
+        if not sound or len(sound) < len(items):
+            return None
+        try:
+            return recipe.from_actions(sound)
+        except MendableError as error:
+            self.findings.add(path, error.reason, error.mend)
+            return None
 
     def _action(self, path: Path, item: Any) -> tuple[ProcessPart, ...] | None:
         if not isinstance(item, dict) or len(item) != 1:

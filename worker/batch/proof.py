@@ -22,8 +22,6 @@ from worker.batch.pipeline import Pipeline
 from worker.errors import Problem
 from worker.oss.names import ObjectRef
 
-_OSS = "oss://"
-
 
 def collision_free(manifest: Manifest) -> bool:
     """Whether it is proven that no two tasks have one target. If not: enumerate first, and look."""
@@ -74,17 +72,16 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
 
 def results_problems(manifest: Manifest, results: str) -> list[Problem]:
     """Where the results log would lie among the sources: it would be read as such, and grow while it is."""
-    bucket, _, prefix = results.removeprefix(_OSS).partition("/")
-    place = f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
+    place = object_of(results)
+    if place is None:
+        return []
+    below = f"{place.key.rstrip('/')}/{manifest.job}/".removeprefix("/")
     return [
         entry.place.problem(
             f"the results place {results} lies below this source prefix", "set `results` to a place outside the sources"
         )
         for entry in manifest.sources
-        if results.startswith(_OSS)
-        and isinstance(entry, PrefixSource)
-        and entry.bucket == bucket
-        and f"{place}{manifest.job}/".startswith(entry.prefix)
+        if isinstance(entry, PrefixSource) and entry.bucket == place.bucket and below.startswith(entry.prefix)
     ]
 
 
@@ -108,10 +105,12 @@ def problems(manifest: Manifest) -> list[Problem]:
         columns = entry.columns if isinstance(entry, TableSource) else ()
         if columns is not None:
             found += column_problems(manifest, index, columns)
-    for one, other in combinations(manifest.pipelines, 2):
-        if one.target_bucket == other.target_bucket and _fold(manifest, one) == _fold(manifest, other):
-            reason = f"the pipelines {one.name!r} and {other.name!r} write the same targets"
-            found.append(other.key_place.problem(reason, "tell them apart, as by {pipeline} in the key"))
+    first: dict[tuple[str | None, Tokens], Pipeline] = {}
+    for pipeline in manifest.pipelines:
+        other = first.setdefault((pipeline.target_bucket, _fold(manifest, pipeline)), pipeline)
+        if other is not pipeline:
+            reason = f"the pipelines {other.name!r} and {pipeline.name!r} write the same targets"
+            found.append(pipeline.key_place.problem(reason, "tell them apart, as by {pipeline} in the key"))
     return found
 
 

@@ -1,6 +1,7 @@
 """The least-privilege RAM policy of a job. Pure. Sources: RAM, "Policy structure and syntax"; OSS, "RAM policies"."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from posixpath import commonprefix
 
 from worker.batch.entry import FileSource, InventorySource, ObjectsSource, PrefixSource, Source, object_of
 from worker.batch.manifest import Manifest
@@ -8,7 +9,6 @@ from worker.batch.pipeline import AUTO_REVISION, Pipeline
 from worker.batch.proof import literal_target_prefix
 from worker.batch.recipe import watermark_images
 
-OSS_PLACE = "oss://"
 # A policy is small (6,144 characters): more keys than this are named by what they have in common.
 _MAX_KEYS = 20
 
@@ -63,7 +63,7 @@ def _source_resources(entry: Source, buckets: Iterable[str]) -> Iterator[str]:
         case ObjectsSource() if len(entry.keys) <= _MAX_KEYS:
             yield from (f"{entry.bucket}/{key}" for key in entry.keys)
         case ObjectsSource():
-            yield f"{entry.bucket}/{_common(entry.keys)}*"
+            yield f"{entry.bucket}/{commonprefix(entry.keys)}*"
         case _:
             yield from (f"{bucket}/*" for bucket in buckets)
 
@@ -97,11 +97,10 @@ def _target_buckets(pipeline: Pipeline, source_buckets: Iterable[str]) -> Iterab
 
 
 def _results_statements(results: str, job: str) -> Iterator[Statement]:
-    if results.startswith(OSS_PLACE):
-        bucket, _, prefix = results.removeprefix(OSS_PLACE).rstrip("/").partition("/")
-        below = f"{bucket}/{prefix}/{job}/*" if prefix else f"{bucket}/{job}/*"
-        yield _allow(("oss:GetObject", "oss:PutObject"), [below])
-        yield _allow(("oss:ListObjects",), [bucket])
+    if place := object_of(results):
+        below = f"{place.key.rstrip('/')}/{job}/*".removeprefix("/")
+        yield _allow(("oss:GetObject", "oss:PutObject"), [f"{place.bucket}/{below}"])
+        yield _allow(("oss:ListObjects",), [place.bucket])
 
 
 def _least(resources: Iterable[str]) -> list[str]:
@@ -114,10 +113,3 @@ def _is_covered(resource: str, others: Iterable[str]) -> bool:
     return any(
         resource == other or (other.endswith("*") and resource.startswith(other.removesuffix("*"))) for other in others
     )
-
-
-def _common(keys: tuple[str, ...]) -> str:
-    """What all keys begin with: what the first and the last in order do."""
-    first, last = min(keys), max(keys)
-    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return first[:length]

@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 from worker.batch import document, proof
 from worker.batch.advice import on_extensions
-from worker.batch.entry import STANDARD_INPUT, FileSource, Source, TableSource
+from worker.batch.entry import Source, TableSource, is_standard_input
 from worker.batch.entry_reader import EntryReader
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, in_order, shown
 from worker.batch.manifest import Existing, Manifest
@@ -107,7 +107,7 @@ def _check_names(findings: Findings, pipelines: Sequence[Pipeline]) -> None:
 
 
 def _check_standard_input(findings: Findings, sources: Sequence[Source]) -> None:
-    readers = [entry for entry in sources if isinstance(entry, FileSource) and entry.path == STANDARD_INPUT]
+    readers = list(filter(is_standard_input, sources))
     for entry in readers[1:]:
         reason = "standard input is read once, and another entry does"
         findings.problems.append(

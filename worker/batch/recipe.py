@@ -27,6 +27,8 @@ from worker.oss.refusal import RefusedError
 _IMAGE = "image/"
 # Source: OSS, "Image styles": the names of styles.
 _STYLE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
+# No recipe is half as long; a manifest could hold one that takes minutes to judge.
+MAX_PROCESS = 8192
 # Stands for a field while the rest of a process is judged. A private-use character has no meaning in any process.
 _FIELD = "\ue000"
 
@@ -37,6 +39,7 @@ def from_process(text: str) -> ProcessTemplate:
     Raises:
         MendableError: The service would refuse it, or it puts out no picture that can be saved.
     """
+    _check_length(text)
     try:
         template = ProcessTemplate.parse(text)
     except TemplateError as error:
@@ -107,10 +110,15 @@ def _clear_value(parameter: str, value: str) -> tuple[Part, ...]:
 
 
 def from_actions(actions: Sequence[tuple[ProcessPart, ...]]) -> ProcessTemplate:
-    """A process of structured actions."""
-    return ProcessTemplate.joined(
-        (_IMAGE.removesuffix("/"), *chain.from_iterable(("/", *action) for action in actions))
-    )
+    """A process of structured actions.
+
+    Raises:
+        MendableError: It is too long.
+    """
+    parts = (_IMAGE.removesuffix("/"), *chain.from_iterable(("/", *action) for action in actions))
+    template = ProcessTemplate.joined(parts)
+    _check_length(template.with_fields_as(_FIELD))
+    return template
 
 
 def recheck(process: str) -> None:
@@ -131,14 +139,14 @@ def remarks_on(template: ProcessTemplate) -> list[Remark]:
     return [replace(remark, reason=remark.reason.replace(_FIELD, "{...}")) for remark in found]
 
 
-def offset_of(process: str, step: int) -> int:
-    """How many characters of a process stand before a step of it: an action or a style, counted from 0."""
-    offset, offsets = 0, []
+def offsets(process: str) -> list[int]:
+    """How many characters of a process stand before each step of it: an action or a style."""
+    offset, found = 0, []
     for part in process.split("|"):
         within = [before for before, _ in _actions(part)] if part.startswith(_IMAGE) else [0]
-        offsets += [offset + before for before in within]
+        found += [offset + before for before in within]
         offset += len(part) + 1
-    return offsets[step]
+    return found
 
 
 def set_format(template: ProcessTemplate) -> str | None:
@@ -173,7 +181,13 @@ def watermark_images(template: ProcessTemplate) -> frozenset[str | None]:
 
 def is_style(template: ProcessTemplate) -> bool:
     """Whether the process is one style and nothing else."""
-    return isinstance(parse(template.with_fields_as(_FIELD))[0], Style) and "|" not in template.with_fields_as(_FIELD)
+    processors = parse(template.with_fields_as(_FIELD))
+    return len(processors) == 1 and isinstance(processors[0], Style)
+
+
+def _check_length(process: str) -> None:
+    if len(process) > MAX_PROCESS:
+        raise MendableError(f"a process of {len(process):,} characters: at most {MAX_PROCESS:,}", "shorten it")
 
 
 def _check(process: str, *, exact: bool) -> None:

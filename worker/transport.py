@@ -114,7 +114,7 @@ class _Headers(Mapping[str, str]):
         self._headers = headers
 
     def __getitem__(self, name: str) -> str:
-        return _as_text(self._headers[name])
+        return _as_text(self._headers.getall(name)[-1])
 
     def __iter__(self) -> Iterator[str]:
         return iter({name.lower() for name in self._headers})

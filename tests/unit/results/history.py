@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.fakes import error, numbered, record
 from tests.unit.results.objects import Objects

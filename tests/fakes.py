@@ -4,7 +4,7 @@ import asyncio
 import random
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, TypeVar
@@ -216,7 +216,7 @@ def error(code: str = "ImageDamage", *, permanent: bool = True) -> ErrorRecord:
 
 def numbered(number: int) -> Task:
     """One of many tasks."""
-    return replace(
+    return msgspec.structs.replace(
         TASK, source=ObjectRef("photos", f"{number}.jpg"), target=ObjectRef("renditions", f"small/{number}.jpg")
     )
 

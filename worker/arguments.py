@@ -4,10 +4,12 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 from worker.batch.task import Shard
 from worker.errors import Exit, UsageError
 
+Form = Literal["auto", "bar", "log", "none"]  # how progress is shown
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 # The first character keeps a run from being hidden, or from being taken for a flag.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)

@@ -26,7 +26,7 @@ from worker.local import local_oss
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Addressing, parse_endpoint
 from worker.oss.request import Billing, Request
-from worker.oss.signing import sign_v1, sign_v4
+from worker.oss.signing import V4Signer, sign_v1
 from worker.oss.verdict import Failure
 from worker.settings import Settings
 from worker.transport import Transport, proxy_for, tls_context
@@ -175,4 +175,4 @@ def _way_to_issuers(settings: Settings) -> Web:
 def _signature(settings: Settings) -> Sign:
     if settings.signature == "v1":
         return lambda request, key, at: sign_v1(request, key, at=at)
-    return lambda request, key, at: sign_v4(request, key, region=settings.region, at=at)
+    return V4Signer(settings.region)

@@ -1,13 +1,18 @@
 """HTTP by aiohttp: a signed request goes out as it is, an answer comes back, trouble is named."""
 
 import re
+import socket
 import ssl
-from types import SimpleNamespace, TracebackType
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from worker import __version__, settings
@@ -21,6 +26,16 @@ _USERINFO = re.compile(r"//[^/\s@'\"]*@")
 _KIB = 1024
 _ANSWER_BYTES = 64 * _KIB
 _LISTING_BYTES = 8 * _KIB * _KIB
+
+
+@dataclass(slots=True)
+class _Way:
+    """How a request goes out: over a connection that was made for it, or one that was kept."""
+
+    is_new: bool = False
+
+
+_way: ContextVar[_Way] = ContextVar("_way")
 
 
 class Transport:
@@ -41,16 +56,15 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls_context(self._options.ca_file)),
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, ssl=tls_context(self._options.ca_file), socket_factory=_open_socket
+            ),
             timeout=aiohttp.ClientTimeout(total=self._timeout.total_s, sock_connect=self._timeout.connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("Content-Type", "Accept-Encoding", "Accept"),
             headers={"User-Agent": f"oss-saveas/{__version__}"},
-            trace_configs=[trace],
         )
         return self
 
@@ -65,40 +79,61 @@ class Transport:
         if self._session is None:
             message = "the transport is not open"
             raise RuntimeError(message)
-        url = self._endpoint.url(request)
-        connection = SimpleNamespace(reused=False)
+        way = _Way()
+        _way.set(way)
         try:
             async with self._session.request(
                 request.method,
-                URL(url, encoded=True),
+                URL(self._endpoint.url(request), encoded=True),
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
-                proxy=self._proxy(url),
-                trace_request_ctx=connection,
+                proxy=self._proxy(request),
             ) as response:
                 body = await _read(response, _LISTING_BYTES if request.method == "GET" else _ANSWER_BYTES)
-                headers = {name.lower(): _as_text(value) for name, value in response.headers.items()}
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _trouble(error, reused=connection.reused)
+            return _trouble(error, reused=not way.is_new)
         if body is None:
             return failure("AnswerTooLarge", f"the answer to {request.method} is larger than any of its kind")
-        return Answer(response.status, headers, body)
+        return Answer(response.status, _Headers(response.headers), body)
 
-    def _proxy(self, url: str) -> str | None:
+    def _proxy(self, request: Request) -> str | None:
         # aiohttp's trust_env would also take passwords from ~/.netrc and set them in place of our signature.
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if host not in self._proxies:
-            self._proxies[host] = proxy_for(parts.scheme, host, self._options.proxy)
-        return self._proxies[host]
+        if request.bucket not in self._proxies:  # nothing else of a request decides over its host
+            parts = urlsplit(self._endpoint.url(request))
+            self._proxies[request.bucket] = proxy_for(parts.scheme, parts.hostname or "", self._options.proxy)
+        return self._proxies[request.bucket]
 
 
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: object) -> None:
-    context.trace_request_ctx.reused = True
+class _Headers(Mapping[str, str]):
+    """The headers of an answer, put into text when somebody asks: of ten that come, two are looked at."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: CIMultiDictProxy[str]) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        return _as_text(self._headers.getall(name)[-1])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name.lower() for name in self._headers})
+
+    def __len__(self) -> int:
+        return len({name.lower() for name in self._headers})
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    # aiohttp calls this in the task that sends, or in one that it began and that shares the context.
+    family, kind, protocol, _, _ = address
+    _way.get().is_new = True
+    return socket.socket(family, kind, protocol)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    if response.content.is_eof():  # a small answer has come as a whole, with its head
+        whole = response.content.read_nowait()
+        return whole if len(whole) <= limit else None
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -109,7 +144,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
 
 def _as_text(value: str) -> str:
     # aiohttp keeps bytes that are not UTF-8 as lone surrogates, which no log can write.
-    return value.encode(errors="surrogateescape").decode(errors="replace")
+    return value if value.isascii() else value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:

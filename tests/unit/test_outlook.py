@@ -1,11 +1,10 @@
 """What would become of each task, and what that adds up to."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.fakes import TASK, error, numbered, record
 from worker.batch.history import History

@@ -1,10 +1,9 @@
 """Tasks: their identity, and the shards they fall into."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from worker.batch.task import Shard, Task, target_digest, text_digest
 from worker.oss.names import ObjectRef

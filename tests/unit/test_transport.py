@@ -103,8 +103,9 @@ CASES = [
     Case(aiohttp.ConnectionTimeoutError("slow"), "ConnectTimeout", Remedy.WAIT),
     Case(aiohttp.ServerTimeoutError("slow"), "Timeout", Remedy.RETRY),
     Case(TimeoutError(), "Timeout", Remedy.RETRY),
-    Case(aiohttp.ServerDisconnectedError(), "ConnectionLost", Remedy.RETRY),
-    Case(aiohttp.ClientOSError(104, "reset"), "ConnectionLost", Remedy.RETRY),
+    # Nobody connects here, as with a connection that was kept. What a new one is called is shown with real ones below.
+    Case(aiohttp.ServerDisconnectedError(), "StaleConnection", Remedy.FREE),
+    Case(aiohttp.ClientOSError(104, "reset"), "StaleConnection", Remedy.FREE),
     Case(aiohttp.ClientPayloadError("short"), "ConnectionLost", Remedy.RETRY),
     Case(aiohttp.ClientResponseError(NO_REQUEST, (), message="no HTTP"), "ConnectionLost", Remedy.RETRY),
     Case(ConnectionResetError(104, "reset"), "ConnectionLost", Remedy.RETRY),

@@ -36,7 +36,7 @@ class BadTask:
     source: BadSource
 
 
-class PlannedTask(msgspec.Struct, frozen=True):
+class PlannedTask(msgspec.Struct, frozen=True, gc=False):
     """A task, with the digest of its target. A Struct for its speed, as `SourceObject` is."""
 
     task: Task

@@ -28,7 +28,7 @@ class Status(StrEnum):
     ALTERED = "altered"
 
 
-class SourceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class SourceRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The source as it was; `etag` is empty where it is ignored or unknown, `size` in bytes."""
 
     bucket: str
@@ -37,7 +37,7 @@ class SourceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int | None = None
 
 
-class TargetRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class TargetRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The target; `size` in bytes where it was saved and the service told."""
 
     bucket: str
@@ -45,7 +45,7 @@ class TargetRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int | None = None
 
 
-class ErrorRecord(msgspec.Struct, frozen=True):
+class ErrorRecord(msgspec.Struct, frozen=True, gc=False):
     """Why a task failed. `http` is 0 where no answer came."""
 
     code: str
@@ -55,7 +55,7 @@ class ErrorRecord(msgspec.Struct, frozen=True):
     permanent: bool
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line. `task` and `target` are None for a row that cannot be made into a task.
 
     `tries` counts the codes of attempts that failed. `touched` False: every attempt was declined by an answer, so that
@@ -164,7 +164,8 @@ def _decoded(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
 
 def timestamp(at: datetime) -> str:
     """A moment as records write it."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"  # in place of +00:00
 
 
 def milliseconds(at: str) -> int:

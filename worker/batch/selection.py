@@ -34,7 +34,7 @@ class NotSelected(StrEnum):
     FILTERED = "filtered"
 
 
-class SourceObject(msgspec.Struct, frozen=True):
+class SourceObject(msgspec.Struct, frozen=True, gc=False):
     """An object as a source entry found it; None is what is not known. `place` says where it was named.
 
     `left_out` is what an inventory says of it by itself: an old version, or no object at all.

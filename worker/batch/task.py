@@ -4,13 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from worker.oss.names import ObjectRef
 
 _DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True, gc=False):
     """One source through one pipeline.
 
     `etag` is normal (see `worker.oss.answer.normal_etag`), empty where the manifest ignores it, None while nobody has

@@ -33,7 +33,7 @@ class TemplateError(ValueError):
         self.offset = offset
 
 
-class Fields(msgspec.Struct, frozen=True):
+class Fields(msgspec.Struct, frozen=True, gc=False):
     """What a task fills its templates with. `format` is what the recipe puts out, None where it keeps the source's.
 
     A Struct and no dataclass: one is made for every task, at an eighth of the time.

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
+
+import msgspec
 
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
@@ -25,8 +27,7 @@ class Needless(StrEnum):
     FAILED_BEFORE = "failed_before"
 
 
-@dataclass(frozen=True, slots=True)
-class ToSend:
+class ToSend(msgspec.Struct, frozen=True, gc=False):
     """A task that has to be sent; sizes are in bytes. `known`: this job has written its target before."""
 
     task: Task
@@ -36,8 +37,7 @@ class ToSend:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, gc=False):
     """The result of a task, to be recorded. `error` tells why it failed; sizes are in bytes."""
 
     task: Task
@@ -47,7 +47,7 @@ class Result:
     source_size: int | None = None
     target_size: int | None = None
     attempts: int = 0
-    tries: dict[str, int] = field(default_factory=dict)
+    tries: dict[str, int] = {}
     request_id: str = ""
     duration_s: float = 0.0
     error: Failure | None = None
@@ -85,7 +85,10 @@ class Decider:
             if isinstance(head, Failure):
                 return Result(task, None, Status.FAILED, "", error=head)
             etag, size = head.etag, head.size
-        task_id, target = task.id(etag), target_digest(task.target)
+        task_id = task.id(etag)
+        if not len(self._ledger) and self._existing == "replace":  # a first run, or one that never wrote a line
+            return ToSend(task, task_id, etag, size, known=False)
+        target = target_digest(task.target)
         if not self._redo:
             if self._ledger.is_done(target, task_id):
                 return Needless.ALREADY_SAVED

@@ -1,13 +1,13 @@
 """The sender: one request to its verdict. Each attempt waits for the throttle, is signed anew, sent and judged."""
 
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 from tenacity import AsyncRetrying, retry_if_result
 
 from worker.dispatch.clock import ServiceClock
@@ -48,8 +48,7 @@ class Signer:
     sign: Sign
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class Outcome(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """What became of a request: its verdict, and what it took to get there."""
 
     verdict: T | Failure
@@ -75,7 +74,7 @@ class _Attempts:
     counted: int = 0
     uncounted: int = 0
     touched: bool = False
-    tries: Counter[str] = field(default_factory=Counter)
+    tries: dict[str, int] = field(default_factory=dict)
     granted_once: set[Remedy] = field(default_factory=set)
 
     def begin(self, monotonic_s: float, now_s: float) -> None:
@@ -90,7 +89,7 @@ class _Attempts:
     def call_for_another(self, failure: Failure, now_s: float) -> bool:
         """Take in a failure, and decide."""
         if failure.code != NO_KEY:
-            self.tries[failure.code] += 1
+            self.tries[failure.code] = self.tries.get(failure.code, 0) + 1
         self.touched = self.touched or not failure.declined
         # Sooner than the service asks is of no use, later than the deadline of none either.
         if now_s + failure.retry_after_s - self.began_s >= self.policy.task_deadline_s:
@@ -172,22 +171,42 @@ class Sender:
             Cut: The run was stopped while this request waited for its turn.
         """
         attempts = _Attempts(self._policy if patient else self._policy.impatient)
-        cuts = nullcontext if even_if_stopping else self._stop.cuts
 
         async def attempt() -> T | Failure:
-            with cuts():
+            with nullcontext() if even_if_stopping else self._stop.cuts():
                 if even_if_stopping:
                     await self._throttle.acquire(lane, source_bytes)
                 else:
                     await self._wait_for_turn(lane, source_bytes)
                 attempts.begin(self._clock.monotonic(), self._outage.running_s())
                 key = await self._keys.get()
-            verdict = key if isinstance(key, Failure) else await self._attempt(request, judge, key, attempts)
-            if isinstance(key, Credentials) and isinstance(verdict, Failure) and verdict.code in CREDENTIAL_CODES:
-                with cuts():
-                    verdict = await self._with_another_key(verdict, key)
+            if isinstance(key, Failure):
+                verdict: T | Failure = key
+            else:
+                verdict = await self._attempt(request, judge, key, attempts)
+                if isinstance(verdict, Failure) and verdict.code in CREDENTIAL_CODES:
+                    with nullcontext() if even_if_stopping else self._stop.cuts():
+                        verdict = await self._with_another_key(verdict, key)
             self._outage.hear(request, verdict if isinstance(verdict, Failure) else None)
             return verdict if confirm is None or isinstance(verdict, Failure) else await confirm(verdict)
+
+        # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
+        verdict = await attempt()
+        if isinstance(verdict, Failure) and self._wants_another(request, verdict, attempts):
+            verdict = await self._again(attempt, request, verdict, attempts, even_if_stopping=even_if_stopping)
+        duration_s = attempts.lasted_s(self._clock.monotonic())
+        return Outcome(verdict, attempts.made, attempts.tries, attempts.touched, duration_s)
+
+    async def _again(
+        self,
+        attempt: Callable[[], Awaitable[T | Failure]],
+        request: Request,
+        failure: Failure,
+        attempts: _Attempts,
+        *,
+        even_if_stopping: bool,
+    ) -> T | Failure:
+        """Attempt after attempt, the first one having failed."""
 
         def wants_another(verdict: object) -> bool:
             return isinstance(verdict, Failure) and self._wants_another(request, verdict, attempts)
@@ -199,23 +218,20 @@ class Sender:
             return attempts.delay_s(verdict, self._rng.random(), budget_s, self._outage.running_s())
 
         async def sleep(seconds: float) -> None:
-            with cuts():
+            with nullcontext() if even_if_stopping else self._stop.cuts():
                 await self._clock.sleep(seconds)
 
-        # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
-        verdict = await attempt()
-        if wants_another(verdict):
-            await sleep(wait_s(verdict))
-            retrying = AsyncRetrying(
-                sleep=sleep,
-                wait=lambda state: wait_s(state.outcome and state.outcome.result()),
-                retry=retry_if_result(wants_another),
-            )
-            verdict = await retrying(attempt)
-        duration_s = attempts.lasted_s(self._clock.monotonic())
-        return Outcome(verdict, attempts.made, dict(attempts.tries), attempts.touched, duration_s)
+        await sleep(wait_s(failure))
+        retrying = AsyncRetrying(
+            sleep=sleep,
+            wait=lambda state: wait_s(state.outcome and state.outcome.result()),
+            retry=retry_if_result(wants_another),
+        )
+        return await retrying(attempt)
 
     async def _wait_for_turn(self, lane: Lane, source_bytes: int | None) -> None:
+        if not self._outage.paused and await self._throttle.acquired(lane, source_bytes):
+            return
         probes = await self._outage.passed()
         await self._throttle.acquire(lane, source_bytes)
         while self._outage.paused and not probes:

@@ -45,7 +45,8 @@ class Tally:
         """Take in a durable line."""
         self.lines[record.status] += 1
         self.attempts += record.attempts
-        self.tries.update(record.tries)
+        if record.tries:
+            self.tries.update(record.tries)
         if record.status is Status.SAVED:
             self.source_bytes += record.source.size or 0
             self.target_bytes += (record.target.size if record.target else None) or 0

@@ -54,6 +54,7 @@ class Throttle:
         # One waiter at a time stands before asyncio-throttle: each of its waiters polls.
         self._gate = asyncio.Lock()
         self._work = asyncio.Lock()
+        self._waiting = 0
         self._control_waiting = 0
         self._no_control = asyncio.Event()
         self._no_control.set()
@@ -63,11 +64,32 @@ class Throttle:
         """Whether the next picture has to wait for the bytes of those before it."""
         return self._bytes_free_at > self._monotonic()
 
+    async def acquired(self, lane: Lane, source_bytes: int | None = 0) -> bool:
+        """Take a grant if there is one and nobody waits for it; never waits itself. False: nothing was taken."""
+        now = self._monotonic()
+        if self._waiting or (lane is Lane.WORK and self._bytes_free_at > now):
+            return False
+        if len(self._grants) == self._limit and now - self._grants[0] <= self._throttler.period:
+            return False
+        if lane is Lane.WORK:
+            self._take_bytes(self._size(source_bytes), now)
+        # Our own grants are younger than those that asyncio-throttle knows of: where they are free, it does not sleep.
+        await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no annotation here
+        self._grants.append(self._monotonic())
+        return True
+
     async def acquire(self, lane: Lane, source_bytes: int | None = 0) -> None:
         """Wait for a grant. `source_bytes` of unknown size (None) count as the mean of those known so far."""
-        if lane is Lane.CONTROL:
-            await self._acquire_control()
-            return
+        self._waiting += 1
+        try:
+            if lane is Lane.CONTROL:
+                await self._acquire_control()
+            else:
+                await self._acquire_work(source_bytes)
+        finally:
+            self._waiting -= 1
+
+    async def _acquire_work(self, source_bytes: int | None) -> None:
         async with self._work:
             await self._wait_for_bytes(source_bytes)
             while True:
@@ -102,13 +124,19 @@ class Throttle:
         return max(_SHORTEST_SLEEP_S, remaining + _MARGIN_S)
 
     async def _wait_for_bytes(self, source_bytes: int | None) -> None:
-        if source_bytes is None:
-            size = self._sizes_total / self._sizes_count if self._sizes_count else 0.0
-        else:
-            size = min(float(source_bytes), _MOST_BYTES)
-            self._sizes_total += size
-            self._sizes_count += 1
+        size = self._size(source_bytes)
         now = self._monotonic()
         if self._bytes_free_at > now:
             await self._sleep(self._bytes_free_at - now)
-        self._bytes_free_at = max(self._monotonic(), self._bytes_free_at) + size / self._bytes_per_s
+        self._take_bytes(size, self._monotonic())
+
+    def _size(self, source_bytes: int | None) -> float:
+        if source_bytes is None:
+            return self._sizes_total / self._sizes_count if self._sizes_count else 0.0
+        size = min(float(source_bytes), _MOST_BYTES)
+        self._sizes_total += size
+        self._sizes_count += 1
+        return size
+
+    def _take_bytes(self, size: float, now: float) -> None:
+        self._bytes_free_at = max(now, self._bytes_free_at) + size / self._bytes_per_s

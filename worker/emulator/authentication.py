@@ -7,8 +7,10 @@ error codes 0002-00000069, -209, -210, -228, -232, -503, -504.
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from worker.emulator import refusals
 from worker.emulator.access.accounts import Account
@@ -221,4 +223,4 @@ def _shown(at: datetime) -> str:
 
 
 def _without(request: Request, *names: str) -> Request:
-    return replace(request, query=tuple(pair for pair in request.query if pair[0] not in names))
+    return msgspec.structs.replace(request, query=tuple(pair for pair in request.query if pair[0] not in names))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError  # types only: parsing is defusedxml's
 
@@ -16,8 +17,7 @@ from worker.oss.refusal import Refusal
 _MAX_OBJECT_BYTES = 48_800_000_000_000  # OSS, "Limits"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came over HTTP, before it is judged. Names of headers are lower-case."""
 
     status: int
@@ -39,8 +39,7 @@ class UnreadableAnswerError(ValueError):
     """The body of a good answer is not what the operation is documented to answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Processed:
+class Processed(msgspec.Struct, frozen=True, gc=False):
     """The body of a process with saveas. `bucket` is empty where the request did not name it (recorded)."""
 
     bucket: str
@@ -78,6 +77,7 @@ class BucketInfo:
     versioning: str
 
 
+@lru_cache(maxsize=16)  # the answers of a second have one Date, and parsing takes longer than all else that is judged
 def parse_http_date(text: str) -> datetime | None:
     """An RFC 1123 date in UTC, None where it is not one."""
     try:
@@ -133,7 +133,8 @@ def parse_processed(answer: Answer) -> Processed:
         raise UnreadableAnswerError(message) from error
     if not isinstance(size, int) or isinstance(size, bool):
         size = None
-    if not all(isinstance(value, str) for value in (bucket, key, status)) or not 0 <= (size or 0) <= _MAX_OBJECT_BYTES:
+    is_text = isinstance(bucket, str) and isinstance(key, str) and isinstance(status, str)
+    if not is_text or not 0 <= (size or 0) <= _MAX_OBJECT_BYTES:
         message = f"not the JSON of a saved picture: {answer.body[:80]!r}"
         raise UnreadableAnswerError(message)
     return Processed(bucket, key, size, status)

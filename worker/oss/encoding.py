@@ -1,14 +1,32 @@
 """The two encodings of the wire: percent-encoding of URLs and URL-safe base64 of process values."""
 
 import base64
+import re
+from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 _TO_STANDARD = str.maketrans("-_", "+/")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
 
 
 def percent(text: str, safe: str = "") -> str:
     """Percent-encode UTF-8 text as signing needs it: all but `A-Za-z0-9-_.~` and `safe`, in upper-case hex."""
     return quote(text, safe=safe)
+
+
+def percent_path(path: str) -> str:
+    """Percent-encode a path, whose slashes stay. Most need no encoding, and a look costs a fifth of encoding them."""
+    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/")
+
+
+@lru_cache(maxsize=64)
+def percent_query(query: tuple[tuple[str, str], ...], *, ordered: bool = False) -> str:
+    """A query as it stands in a URL or, `ordered`, as V4 signs it. All tasks of a run have the same one."""
+    pairs: Sequence[tuple[str, str]] = [(percent(name), percent(value)) for name, value in query]
+    if ordered:
+        pairs = sorted(pairs)
+    return "&".join(f"{name}={value}" if value else name for name, value in pairs)
 
 
 def to_base64(text: str) -> str:

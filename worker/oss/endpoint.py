@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from worker.oss.encoding import percent
+from worker.oss.encoding import percent_path, percent_query
 from worker.oss.request import Request
 
 _ONLY = "it has a scheme, a host and perhaps a port, nothing else"
@@ -37,10 +37,8 @@ class Endpoint:
             authority = f"{request.bucket}.{authority}"
         elif request.bucket and self.addressing is Addressing.PATH:
             path = f"/{request.bucket}{path}"
-        query = "&".join(
-            f"{percent(name)}={percent(value)}" if value else percent(name) for name, value in request.query
-        )
-        return f"{self.scheme}://{authority}{percent(path, safe='/')}" + (f"?{query}" if query else "")
+        query = percent_query(request.query)
+        return f"{self.scheme}://{authority}{percent_path(path)}" + (f"?{query}" if query else "")
 
 
 def parse_endpoint(url: str, addressing: Addressing | None = None) -> Endpoint:

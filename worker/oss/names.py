@@ -1,14 +1,14 @@
 """Names of buckets and objects, and the rules OSS has for them."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])", re.ASCII)
 MAX_KEY_BYTES = 1023
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectRef:
+class ObjectRef(msgspec.Struct, frozen=True, gc=False, order=True):
     """An object, by its bucket and its key."""
 
     bucket: str

@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+import msgspec
 
 from worker.oss.names import ObjectRef
 from worker.oss.process import PARAMETER
@@ -16,8 +17,7 @@ class Billing(StrEnum):
     GET = "get"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, before addressing: key and query are decoded text, header names are lower-case.
 
     An empty key means the bucket itself, an empty bucket the service. `body` is sent as it is. The repr leaves out
@@ -27,9 +27,12 @@ class Request:
     method: str
     bucket: str = ""
     key: str = ""
-    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.bucket!r}, {self.key!r}, body={self.body!r})"
 
     @property
     def lists(self) -> bool:
@@ -47,11 +50,11 @@ class Request:
 
     def with_headers(self, *headers: tuple[str, str]) -> "Request":
         """This request with more headers."""
-        return replace(self, headers=(*self.headers, *headers))
+        return Request(self.method, self.bucket, self.key, self.query, (*self.headers, *headers), self.body)
 
     def with_query(self, *query: tuple[str, str]) -> "Request":
         """This request with more query parameters."""
-        return replace(self, query=(*self.query, *query))
+        return Request(self.method, self.bucket, self.key, (*self.query, *query), self.headers, self.body)
 
 
 def process_object(source: ObjectRef, process: str) -> Request:

@@ -9,10 +9,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 
-from worker.oss.encoding import percent
+from worker.oss.encoding import percent_path, percent_query
 from worker.oss.request import Request
 
 V4 = "OSS4-HMAC-SHA256"
@@ -59,6 +59,67 @@ def sign_v4(
     additional = f",AdditionalHeaders={v4_additional(additional_headers)}" if additional_headers else ""
     credential = f"{credentials.access_key_id}/{v4_scope(date, region)}"
     return request.with_headers(("authorization", f"{V4} Credential={credential}{additional},Signature={signature}"))
+
+
+class V4Signer:
+    """Signs as `sign_v4` does, at a fraction of its cost: what requests of one second have in common is kept."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._common: _Common | None = None
+
+    def __call__(self, request: Request, credentials: Credentials, at: datetime) -> Request:
+        """The request with all headers of a V4 header signature. `at` is in UTC."""
+        if request.headers:  # which may have to be signed, too
+            return sign_v4(request, credentials, region=self._region, at=at)
+        common = self._common
+        # The credentials may have been renewed since the last request.
+        if common is None or common.credentials is not credentials or not common.since <= at < common.until:
+            common = self._common = _common(credentials, self._region, at)
+        path = percent_path(f"/{request.bucket}/{request.key}" if request.bucket else "/")
+        query = percent_query(request.query, ordered=True)
+        canonical = f"{request.method}\n{path}\n{query}\n{common.canonical_end}"
+        signature = common.signing.copy()
+        signature.update(hashlib.sha256(canonical.encode()).hexdigest().encode())
+        return request.with_headers(
+            *common.headers, ("authorization", f"{common.authorization}{signature.hexdigest()}")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What the signatures of requests without headers of their own have in common, for a second.
+
+    `signing` is the HMAC of the day's key, which has read the string to sign up to the hash of the canonical request.
+    """
+
+    credentials: Credentials
+    since: datetime
+    until: datetime
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    canonical_end: str = field(repr=False)
+    signing: hmac.HMAC
+    authorization: str
+
+
+def _common(credentials: Credentials, region: str, at: datetime) -> _Common:
+    date = v4_date(at)
+    scope = v4_scope(date, region)
+    headers = [("x-oss-content-sha256", UNSIGNED), ("x-oss-date", date)]
+    if credentials.security_token:
+        headers.append(("x-oss-security-token", credentials.security_token))
+    signed = "".join(f"{name}:{value.strip(_BLANK)}\n" for name, value in headers)
+    since = at.replace(microsecond=0)
+    begun = f"{V4}\n{date}\n{scope}\n".encode()
+    return _Common(
+        credentials,
+        since,
+        until=since + timedelta(seconds=1),
+        headers=tuple(headers),
+        canonical_end=f"{signed}\n\n{UNSIGNED}",
+        signing=hmac.new(_v4_key(credentials.access_key_secret, scope), begun, "sha256"),
+        authorization=f"{V4} Credential={credentials.access_key_id}/{scope},Signature=",
+    )
 
 
 def presign_v4(request: Request, credentials: Credentials, *, region: str, at: datetime, expires_s: int) -> Request:
@@ -116,11 +177,16 @@ def v4_signature(
     request: Request, secret: str, *, date: str, region: str, additional_headers: Sequence[str] = ()
 ) -> str:
     """The V4 signature in hex. The query of a presigned request goes in without its `x-oss-signature`."""
-    key = f"aliyun_v4{secret}".encode()
-    for part in v4_scope(date, region).split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
     text = v4_string_to_sign(request, date=date, region=region, additional_headers=additional_headers)
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return hmac.digest(_v4_key(secret, v4_scope(date, region)), text.encode(), "sha256").hex()
+
+
+def _v4_key(secret: str, scope: str) -> bytes:
+    """The key of a day, a region and an access key."""
+    key = f"aliyun_v4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 def v4_string_to_sign(request: Request, *, date: str, region: str, additional_headers: Sequence[str] = ()) -> str:
@@ -131,9 +197,8 @@ def v4_string_to_sign(request: Request, *, date: str, region: str, additional_he
 
 def v4_canonical_request(request: Request, additional_headers: Sequence[str] = ()) -> str:
     """The canonical request of V4. The bucket is part of the path however the request is addressed."""
-    path = percent(f"/{request.bucket}/{request.key}" if request.bucket else "/", safe="/")
-    pairs = sorted((percent(name), percent(value)) for name, value in request.query)
-    query = "&".join(f"{name}={value}" if value else name for name, value in pairs)
+    path = percent_path(f"/{request.bucket}/{request.key}" if request.bucket else "/")
+    query = percent_query(request.query, ordered=True)
     additional = {name.lower() for name in additional_headers}
     headers = "".join(
         f"{name}:{value.strip(_BLANK)}\n"

@@ -6,6 +6,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TypeVar
 
+import msgspec
+
 from worker.oss.answer import Answer, UnreadableAnswerError, parse_error, parse_processed
 from worker.oss.codes import SYSTEMIC, Remedy, remedy
 from worker.oss.names import ObjectRef
@@ -43,8 +45,7 @@ class Failure:
         return self.remedy is Remedy.WAIT or self.code in SYSTEMIC
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(msgspec.Struct, frozen=True, gc=False):
     """The service says that the target is saved; `size` in bytes where it says so."""
 
     size: int | None

@@ -5,15 +5,14 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from worker.arguments import Form
 from worker.summary import Snapshot
 from worker.telemetry.logs import LOGGER
 
-Form = Literal["auto", "bar", "log", "none"]
 _BAR_EVERY_S = 0.2
 _LOG_EVERY_S = 10.0
 

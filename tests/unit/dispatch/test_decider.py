@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes import TASK, Service, answer, error, in_virtual_time, record, refused, script
 from worker.batch.ledger import Ledger

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes import POLICY, TASK, Service, answer, http_date, in_virtual_time, refused, script, throttle_of
 from worker.batch.ledger import Ledger

@@ -1,6 +1,6 @@
 """Results and bad rows as lines that can be read again."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tests.fakes import EPOCH, TASK, loop_clock
 from tests.fakes import in_virtual_time as virtually

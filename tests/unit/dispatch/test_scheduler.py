@@ -151,6 +151,40 @@ def test_a_bug_ends_everything_and_is_seen() -> None:
     assert 3 not in work.recorded
 
 
+def test_a_bug_in_the_stream_ends_everything_and_is_seen() -> None:
+    work = Work([1.0] * 20)
+
+    async def broken() -> AsyncIterator[int]:
+        async for number in work.tasks():
+            if number == 3:
+                message = "a bug"
+                raise ZeroDivisionError(message)
+            yield number
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await work.scheduler().run(broken(), 2, 0)
+        assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+    in_virtual_time(main())
+    assert work.alive == 0
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 8])
+def test_no_more_is_taken_ahead_than_there_are_consumers(concurrency: int) -> None:
+    work = Work([1.0] * 40)
+    taken = []
+
+    async def watched() -> AsyncIterator[int]:
+        async for number in work.tasks():
+            taken.append(number)
+            assert len(taken) - len(work.begun) <= concurrency
+            yield number
+
+    in_virtual_time(work.scheduler().run(watched(), concurrency, 0))
+    assert len(taken) == len(work.recorded) == 40
+
+
 def test_a_task_that_is_cut_leaves_the_others_alone() -> None:
     work = Work([1.0] * 6, cut_at=0)
     in_virtual_time(work.run(2))

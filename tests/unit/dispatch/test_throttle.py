@@ -17,11 +17,17 @@ LANES = st.sampled_from(Lane)
 BURSTS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 60), LANES), min_size=1, max_size=6)
 
 
+async def take(tested: Throttle, lane: Lane, source_bytes: int | None = 0) -> None:
+    """As the sender does: what is free is taken without waiting."""
+    if not await tested.acquired(lane, source_bytes):
+        await tested.acquire(lane, source_bytes)
+
+
 async def grants(rate: float, bursts: Sequence[tuple[float, int, Lane]]) -> list[float]:
     tested, times = throttle_of(rate), list[float]()
 
     async def ask(lane: Lane) -> None:
-        await tested.acquire(lane, 0)
+        await take(tested, lane)
         times.append(now_s())
 
     async with asyncio.TaskGroup() as group:
@@ -90,7 +96,7 @@ def test_control_that_asks_again_and_again_still_goes_before_work() -> None:
 
         async def ask(lane: Lane, times: int) -> None:
             for _ in range(times):
-                await tested.acquire(lane, 0)
+                await take(tested, lane)
                 granted.append(lane)
 
         await asyncio.gather(ask(Lane.CONTROL, 5), ask(Lane.WORK, 1))
@@ -99,10 +105,33 @@ def test_control_that_asks_again_and_again_still_goes_before_work() -> None:
     assert in_virtual_time(order()) == [Lane.CONTROL] * 5 + [Lane.WORK]
 
 
+def test_a_grant_that_is_free_is_taken_without_a_turn_of_the_loop_and_one_that_is_not_is_left() -> None:
+    async def main() -> list[bool]:
+        tested = throttle_of(40)  # two in a twentieth of a second
+        taken = [await tested.acquired(lane) for lane in (Lane.WORK, Lane.CONTROL, Lane.WORK)]
+        await asyncio.sleep(0.06)
+        return [*taken, await tested.acquired(Lane.WORK)]
+
+    assert in_virtual_time(main()) == [True, True, False, True]
+
+
+def test_nobody_takes_a_grant_past_those_who_wait() -> None:
+    async def main() -> list[bool]:
+        tested = throttle_of(1000, 1)
+        await tested.acquire(Lane.WORK, 1_000_000)
+        waiting = asyncio.create_task(tested.acquire(Lane.WORK, 1))
+        await asyncio.sleep(0.5)
+        past = [await tested.acquired(Lane.WORK, 1), await tested.acquired(Lane.CONTROL)]
+        await waiting
+        return [*past, await tested.acquired(Lane.CONTROL)]
+
+    assert in_virtual_time(main()) == [False, False, True]
+
+
 async def work(tested: Throttle, sizes: Sequence[int | None]) -> list[float]:
     times = []
     for size in sizes:
-        await tested.acquire(Lane.WORK, size)
+        await take(tested, Lane.WORK, size)
         times.append(round(now_s(), 3))
     return times
 

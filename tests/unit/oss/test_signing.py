@@ -2,7 +2,7 @@
 
 import hmac
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from worker.oss.names import ObjectRef
 from worker.oss.request import Request, head_object
 from worker.oss.signing import (
     Credentials,
+    V4Signer,
     presign_v1,
     presign_v4,
     sign_v1,
@@ -255,6 +256,31 @@ def test_a_v4_signature_uses_the_key_of_its_day_and_region() -> None:
     assert text.startswith(f"OSS4-HMAC-SHA256\n{ISO_DATE}\n{SCOPE}\n")
     expected = hmac.digest(key, text.encode(), "sha256").hex()
     assert v4_signature(request, SECRET, date=ISO_DATE, region=REGION) == expected
+
+
+def test_the_signer_signs_as_the_function_does_whatever_it_has_kept() -> None:
+    sign, noon = V4Signer("cn-hangzhou"), datetime(2026, 11, 23, 12, tzinfo=UTC)
+    temporary = Credentials("id", "another secret", "a token")
+    turns = [
+        (Credentials("id", "secret"), noon),
+        (Credentials("id", "secret"), noon + timedelta(microseconds=999_999)),
+        (Credentials("id", "secret"), noon + timedelta(seconds=1)),
+        (temporary, noon + timedelta(seconds=1)),
+        (temporary, noon + timedelta(days=1)),
+        (temporary, noon),  # a clock may be corrected backwards
+    ]
+    requests = [
+        post("a.jpg"),
+        post("照片 +%.jpg"),
+        Request("GET"),
+        Request("GET", "photos", query=(("b", "2 /"), ("a", ""), ("a", "1"))),
+        post("a.jpg", "x-oss-process", ("content-type", "image/jpeg"), ("x-oss-meta-a", " b ")),
+    ]
+    for credentials, at in turns:
+        for request in requests:
+            assert sign(request, credentials, at) == sign_v4(request, credentials, region="cn-hangzhou", at=at)
+    assert "a token" not in repr(vars(sign))
+    assert "another secret" not in repr(vars(sign))
 
 
 def test_the_payload_is_what_its_header_says() -> None:

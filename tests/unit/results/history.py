@@ -1,9 +1,10 @@
 """Histories of a job: lines in segments, and what they say by the rule alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.fakes import error, numbered, record
 from tests.unit.results.objects import Objects

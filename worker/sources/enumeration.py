@@ -29,8 +29,9 @@ _TURN = 100
 class Enumeration:
     """One reading of a manifest's sources. The counts grow while the stream is read.
 
-    `manifest` is what is read. `listed` = `selected` + all of `not_selected`; `other_extensions` are those of keys that are no images; `duplicates`
-    counts tasks that were met again; `empty` are the entries that selected nothing though they should have.
+    `manifest` is what is read. `listed` = `selected` + all of `not_selected`; `other_extensions` are those of keys that
+    are no images; `duplicates` counts tasks that were met again; `empty` are the entries that selected nothing though
+    they should have.
     """
 
     def __init__(

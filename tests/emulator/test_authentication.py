@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import alibabacloud_oss_v2 as oss
 import pytest
 from defusedxml import ElementTree
+from msgspec.structs import replace
 
 from tests.emulator.client import KEYS, NOW, TEMPORARY, Client, unsigned
 from worker.emulator.memory_store import MemoryStore

@@ -79,9 +79,10 @@ async def test_a_404_that_is_none_of_the_service_is_not_taken_for_missing(desk: 
 
 
 async def test_targets_whose_lines_were_pruned_are_counted_and_said(desk: Desk) -> None:
-    async with StandIn({"photos": keys_below("in/", 10), "renditions": {}, "results": {}}) as server:
-        desk.set_up(server, results="oss://results/logs")
+    async with StandIn({"photos": keys_below("in/", 10), "renditions": {}}) as server:
+        desk.set_up(server)
         assert (await desk.run("run", "job.yaml", "--limit", "6")).code == 5
+        desk.age(40)
         assert (await desk.run("run", "job.yaml")).code == 0
         assert (await desk.run("prune", "copies", "--keep-days", "1")).code == 0
         found = await desk.run("verify", "job.yaml", "--json")

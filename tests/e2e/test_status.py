@@ -26,7 +26,9 @@ async def test_a_run_of_three_shards_from_nothing_to_complete(desk: Desk, result
         assert (found.code, found.json["run"], found.json["state"]) == (5, "night", "absent")
         assert [shard["state"] for shard in found.json["shards"]] == ["complete", "absent", "complete"]
         told = await desk.run("status", "copies")
-        assert told.out.startswith("Unfinished: nothing is there of shard 1. The same command again goes on.  (exit 5)\n")
+        assert told.out.startswith(
+            "Unfinished: nothing is there of shard 1. The same command again goes on.  (exit 5)\n"
+        )
         await desk.run("run", "job.yaml", "--shard", "1/3", "--limit", "1", environ=named("night"))
         some = await desk.run("status", "copies")
         assert some.out.startswith("Unfinished: stopped with work left: shard 1. ")
@@ -49,7 +51,9 @@ async def test_failures_are_3_and_a_retry_is_told_but_is_no_run(desk: Desk) -> N
         await desk.run("run", "job.yaml")
         found = await desk.run("status", "copies")
         assert found.code == 3
-        assert found.out.startswith("Finished with failures: its only shard finished, 1 tasks failed, the first of ImageDa")
+        assert found.out.startswith(
+            "Finished with failures: its only shard finished, 1 tasks failed, the first of ImageDa"
+        )
         broken = False
         assert (await desk.run("retry", "job.yaml")).code == 0
         after = await desk.run("status", "copies", "--json")
@@ -90,7 +94,9 @@ async def test_shards_of_different_manifests_are_no_whole(desk: Desk) -> None:
         await desk.run("run", "job.yaml", "--shard", "1/2", environ=named("night"))
         found = await desk.run("status", "copies", "--json")
         assert (found.code, found.json["one_manifest"], found.json["one_settings"]) == (5, False, True)
-        assert (await desk.run("status", "copies")).out.startswith("Unfinished: the shards have run different manifests.")
+        assert (await desk.run("status", "copies")).out.startswith(
+            "Unfinished: the shards have run different manifests."
+        )
 
 
 async def test_a_damaged_summary_is_left_out_with_a_warning(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from tests.fakes import TASK, error, numbered, record
 from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.planner import BadSource, BadTask, PlannedTask
-from worker.batch.record import Record, Status, decode_brief, encode
+from worker.batch.record import Record, Status, decode_brief, encode, milliseconds
 from worker.batch.task import Shard, Task, target_digest
 
 WHOLE = Shard(0, 1)
@@ -57,3 +57,15 @@ def test_other_shards_are_left_out() -> None:
 def test_a_bad_row_is_wanted_where_it_is_known() -> None:
     assert not targets([]).wants(BAD, "keys.txt:1: no key")
     assert not targets([], "Timeout").wants(BAD, "keys.txt:1: no key")
+
+
+def test_the_ledger_says_by_which_line_a_target_is_saved() -> None:
+    ledger = Ledger(WHOLE)
+    digest, task = target_digest(TASK.target), TASK.id(TASK.etag or "")
+    assert (ledger.saved, ledger.rests_on(digest, task, 0)) == (0, False)
+    first, second = record(), record(at_s=5)
+    for line in (first, second):
+        ledger.add(line)
+    assert ledger.saved == 1
+    assert not ledger.rests_on(digest, task, milliseconds(first.at))
+    assert ledger.rests_on(digest, task, milliseconds(second.at))

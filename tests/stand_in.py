@@ -6,6 +6,7 @@ tests have, so that measurements can run it in a process of its own.
 
 import asyncio
 import json
+import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -73,6 +74,7 @@ class StandIn:
     keep: bool = True
     lands: bool = False
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    modified: dict[tuple[str, str], float] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
@@ -157,7 +159,8 @@ class StandIn:
             return self._process(request)
         if (content := self.contents.get((request.bucket, request.key))) is not None:
             return self._get(request, content)
-        headers = (("ETag", f'"{objects[request.key]}"'), ("Last-Modified", formatdate(usegmt=True)))
+        modified = self.modified.get((request.bucket, request.key))
+        headers = (("ETag", f'"{objects[request.key]}"'), ("Last-Modified", formatdate(modified, usegmt=True)))
         return Reply(200, (*headers, ("Content-Length", str(SIZE))))
 
     def _process(self, request: Seen) -> Reply:
@@ -166,6 +169,7 @@ class StandIn:
             return refusal(404, "NoSuchBucket")
         if self.keep:
             self.buckets[bucket][key] = "5A7ED"
+            self.modified[bucket, key] = time.time()
         said = {"bucket": bucket, "fileSize": SIZE, "object": key, "status": "OK"}
         return Reply(body=json.dumps(said).encode())
 

@@ -13,6 +13,7 @@ Form = Literal["auto", "bar", "log", "none"]  # how progress is shown
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 # The first character keeps a run from being hidden, or from being taken for a flag.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _JOB = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -58,6 +59,21 @@ def exit_codes(text: str) -> frozenset[int]:
             f"--ok {wrong[0]!r} is not an exit code of a run", f"known: {', '.join(sorted(known, key=int))}"
         )
     return frozenset(int(part) for part in text.split(",") if part.strip())
+
+
+def codes(text: str) -> frozenset[str]:
+    """Error codes from a list such as `Timeout,NoSuchKey`: those of the worker, of the service, and `HttpNNN`.
+
+    Raises:
+        UsageError: One cannot be the code of a failure.
+    """
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        if not _CODE.fullmatch(part):
+            raise UsageError(
+                f"--code {part!r} is not an error code", "write codes as the results log does: Timeout,Http404"
+            )
+    return frozenset(found)
 
 
 def parallelism(environ: Mapping[str, str], part: Shard) -> int:

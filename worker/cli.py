@@ -35,6 +35,7 @@ from worker.telemetry.output import complain, open_standard_streams, print_json,
 
 if TYPE_CHECKING:
     from worker.batch.manifest import Manifest
+    from worker.run import RunOptions
     from worker.settings import Settings
 
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -54,6 +55,14 @@ Endpoint = Annotated[str | None, typer.Option(help="`local`, or the URL of an en
 Region = Annotated[str | None, typer.Option(help="Region of the buckets, such as cn-hangzhou.")]
 Results = Annotated[str | None, typer.Option(help="Where the results logs are: a directory, or oss://bucket/prefix.")]
 ShardOf = Annotated[str, typer.Option("--shard", metavar="I/N", help="Do part I of N, counted from 0.")]
+Rate = Annotated[str | None, typer.Option(help="Requests per second.")]
+Concurrency = Annotated[str | None, typer.Option(help="Tasks in flight.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Send at most this many tasks.")]
+MaxTasks = Annotated[int | None, typer.Option(min=0, help="Refuse a plan with more tasks.")]
+MaxDuration = Annotated[str | None, typer.Option(help="Stop after this time, such as 45m or 2h.")]
+Redo = Annotated[bool, typer.Option("--redo", help="Send what is saved already, too.")]
+Ok = Annotated[str, typer.Option(metavar="CODES", help="Exit codes to end with 0 instead, such as 3,5.")]
+Progress = Annotated[arguments.Form, typer.Option(help="How progress is shown.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else.")]
 
 
@@ -65,35 +74,68 @@ def run(
     region: Region = None,
     results: Results = None,
     shard: ShardOf = "0/1",
-    rate: Annotated[str | None, typer.Option(help="Requests per second.")] = None,
-    concurrency: Annotated[str | None, typer.Option(help="Tasks in flight.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many tasks.")] = None,
-    max_tasks: Annotated[int | None, typer.Option(min=0, help="Refuse a plan with more tasks.")] = None,
-    max_duration: Annotated[str | None, typer.Option(help="Stop after this time, such as 45m or 2h.")] = None,
-    redo: Annotated[bool, typer.Option("--redo", help="Send what is saved already, too.")] = False,
-    ok: Annotated[str, typer.Option(metavar="CODES", help="Exit codes to end with 0 instead, such as 3,5.")] = "",
-    progress: Annotated[arguments.Form, typer.Option(help="How progress is shown.")] = "auto",
+    rate: Rate = None,
+    concurrency: Concurrency = None,
+    limit: Limit = None,
+    max_tasks: MaxTasks = None,
+    max_duration: MaxDuration = None,
+    redo: Redo = False,
+    ok: Ok = "",
+    progress: Progress = "auto",
     as_json: Json = False,
 ) -> int:
     """Run a job: every source through every pipeline. Resumes, and skips what is done, by itself."""
-    from worker.run import RunOptions, run_job
-    from worker.telemetry.ending import describe_ending
-    from worker.telemetry.progress import show_progress
+    flags = _run_flags(endpoint, region, results, rate, concurrency)
+    options = _run_options(shard, limit, max_tasks, max_duration, redo=redo)
+    return _run_to_its_end(manifest, _settings(config, flags), options, ok, progress, as_json=as_json)
 
-    now = datetime.now(UTC)
-    settings = _settings(
-        config,
-        {
-            "--endpoint": endpoint,
-            "--region": region,
-            "--results": results,
-            "--rate": rate,
-            "--concurrency": concurrency,
-        },
-    )
-    accepted, part = arguments.exit_codes(ok), arguments.shard(shard)
-    options = RunOptions(
-        run=arguments.run_name(os.environ, now),
+
+@app.command()
+def retry(
+    manifest: ManifestPath,
+    code: Annotated[str, typer.Option(metavar="CODES", help="Only what failed with these, such as Timeout.")] = "",
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    results: Results = None,
+    shard: ShardOf = "0/1",
+    rate: Rate = None,
+    concurrency: Concurrency = None,
+    limit: Limit = None,
+    max_tasks: MaxTasks = None,
+    max_duration: MaxDuration = None,
+    redo: Redo = False,
+    ok: Ok = "",
+    progress: Progress = "auto",
+    as_json: Json = False,
+) -> int:
+    """Run only what has failed, for good or not: tasks for whose target the newest line is a failure."""
+    flags = _run_flags(endpoint, region, results, rate, concurrency)
+    codes = arguments.codes(code)
+    options = replace(_run_options(shard, limit, max_tasks, max_duration, redo=redo), retry=True, codes=codes)
+    return _run_to_its_end(manifest, _settings(config, flags), options, ok, progress, as_json=as_json)
+
+
+def _run_flags(
+    endpoint: str | None, region: str | None, results: str | None, rate: str | None, concurrency: str | None
+) -> dict[str, str | None]:
+    return {
+        "--endpoint": endpoint,
+        "--region": region,
+        "--results": results,
+        "--rate": rate,
+        "--concurrency": concurrency,
+    }
+
+
+def _run_options(
+    shard: str, limit: int | None, max_tasks: int | None, max_duration: str | None, *, redo: bool
+) -> "RunOptions":
+    from worker.run import RunOptions
+
+    part = arguments.shard(shard)
+    return RunOptions(
+        run=arguments.run_name(os.environ, datetime.now(UTC)),
         proc=secrets.token_hex(4),
         shard=part,
         parallelism=arguments.parallelism(os.environ, part),
@@ -102,7 +144,17 @@ def run(
         max_duration_s=arguments.seconds(max_duration),
         redo=redo,
     )
-    job = _manifest(manifest, now)
+
+
+def _run_to_its_end(
+    manifest: Path, settings: "Settings", options: "RunOptions", ok: str, progress: arguments.Form, *, as_json: bool
+) -> int:
+    from worker.run import run_job
+    from worker.telemetry.ending import describe_ending
+    from worker.telemetry.progress import show_progress
+
+    accepted = arguments.exit_codes(ok)
+    job = _manifest(manifest, datetime.now(UTC))
 
     def observe(snapshot: Callable[[], Snapshot]) -> AbstractAsyncContextManager[None]:
         return show_progress(progress, snapshot)
@@ -122,6 +174,52 @@ def run(
         place = f"{settings.results.rstrip('/')}/{job.job}/{options.run}"
         print_text(describe_ending(summary, place, _local_folders(settings, job)))
     return Exit.OK if summary.exit in accepted else summary.exit
+
+
+@app.command()
+def verify(
+    manifest: ManifestPath,
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    results: Results = None,
+    as_json: Json = False,
+) -> int:
+    """Look whether recorded targets are still there as recorded; the next run mends what is missing or altered."""
+    from worker.telemetry.verification import describe_verification
+    from worker.verification import verify_job
+
+    now = datetime.now(UTC)
+    settings = _settings(config, {"--endpoint": endpoint, "--region": region, "--results": results})
+    job = _manifest(manifest, now)
+    found = uvloop.run(verify_job(job, settings, arguments.run_name(os.environ, now), os.environ, _log))
+    _leave_word({name: value for name, value in found.document().items() if name not in {"samples", "notes"}})
+    if as_json:
+        print_json(found.document())
+    else:
+        print_text(describe_verification(found))
+    return found.exit
+
+
+@app.command()
+def status(
+    job: JobName,
+    config: Config = None,
+    results: Results = None,
+    every: Annotated[bool, typer.Option("--all", help="List all runs of the job.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Tell how the newest run of a job stands: its shards, its counts, and what is unfinished or missing."""
+    from worker.status import status_of
+    from worker.telemetry.status import describe_status
+
+    settings = _settings(config, {"--results": results})
+    found = uvloop.run(status_of(settings, arguments.job(job), os.environ, _log, every=every))
+    if as_json:
+        print_json(found.document())
+    else:
+        print_text(describe_status(found))
+    return found.exit
 
 
 @app.command()

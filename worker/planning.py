@@ -1,19 +1,21 @@
 """Planning: the tasks of a job as a stream, proven before the first of them is sent. Shared by `run` and `plan`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from worker.batch.document import Place
 from worker.batch.entry import BucketSource, FileSource, InventorySource, TableSource, is_standard_input
+from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import with_columns
-from worker.batch.record import Record
+from worker.batch.record import Record, decode_brief
 from worker.batch.revision import check_followed, named_styles, with_revisions
+from worker.batch.segment import may_hold
 from worker.batch.task import Shard
 from worker.connection import Connection
 from worker.dispatch.first_contact import Expectation, first_contact
@@ -66,7 +68,7 @@ async def read_ledger(store: Store, shard: Shard, stop: Stop, warn: Callable[[st
         return await reading
 
 
-async def _ask_after_buckets(manifest: Manifest, settings: Settings, connection: Connection) -> list[str]:
+async def ask_after_buckets(manifest: Manifest, settings: Settings, connection: Connection) -> list[str]:
     """First contact with every bucket that the manifest names; notes on what stays unknown.
 
     Raises:
@@ -97,6 +99,23 @@ def written_buckets(manifest: Manifest) -> set[str]:
     return {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
 
 
+async def read_failed(store: Store, ledger: Ledger, shard: Shard, codes: Collection[str], stop: Stop) -> FailedTargets:
+    """The targets that a retry is about. Raises as `read_ledger`, which has told of torn ends."""
+    failed = FailedTargets(ledger, shard, codes)
+
+    async def read() -> None:
+        lines = loading.read_lines(store, decode_brief, lambda _: None, lambda name: may_hold(name, shard))
+        async with aclosing(lines) as batches:
+            async for batch in batches:
+                for line in batch:
+                    failed.add(line)
+
+    reading = asyncio.create_task(read(), name="read the failures")
+    with stop.cuts():
+        await reading
+    return failed
+
+
 async def read_log(store: Store, take: Callable[[Record], None], stop: Stop) -> None:
     """Hand over all lines of a job once more. Raises as `read_ledger`, which has told of torn ends."""
     reading = asyncio.create_task(loading.read_records(store, take, lambda _: None), name="read the lines")
@@ -113,17 +132,18 @@ async def plan_tasks(
     max_tasks: int | None = None,
     *,
     to_end: bool = False,
+    wanted: Callable[[Planned], bool] | None = None,
 ) -> AsyncIterator[Plan]:
     """The plan of a shard: streamed where the manifest alone proves it, else enumerated into a spool and proven there.
 
-    `to_end`: where the proof fails, everything that collides is counted.
+    `to_end`: where the proof fails, everything that collides is counted. `wanted` leaves out what is proven.
 
     Raises:
         UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
         AccessError: The credentials are refused, or a prefix may not be listed.
     """
     manifest = proven_offline(manifest, settings)
-    notes = await _ask_after_buckets(manifest, settings, connection)
+    notes = await ask_after_buckets(manifest, settings, connection)
     followed = [style for style in named_styles(manifest) if style.follows]
     manifest = with_revisions(manifest, await read_styles(connection.sender, followed))
     if any(entry.etag_ignore for entry in manifest.sources):
@@ -138,15 +158,33 @@ async def plan_tasks(
             and max_tasks is None
             and not any(map(is_standard_input, manifest.sources))
         ):
-            yield Plan(shard, notes, enumeration, enumeration.streamed(), None, enumeration.writer_of)
+            tasks = _only(enumeration.streamed(), wanted)
+            yield Plan(shard, notes, enumeration, tasks, None, enumeration.writer_of)
             return
         with Spool(_guarded(manifest), apart=apart(manifest)) as spool:
             with connection.stop.cuts():  # standard input may say nothing for as long as it likes
                 await spool.fill(enumeration, to_end=to_end)
-            if max_tasks is not None and spool.count > max_tasks:
-                reason = f"the plan has {spool.count} tasks, more than --max-tasks {max_tasks}"
+            count = spool.count if wanted is None else await _counted(_only(spool.tasks(), wanted))
+            if max_tasks is not None and count > max_tasks:
+                reason = f"the plan has {count} tasks, more than --max-tasks {max_tasks}"
                 raise UsageError(reason, "raise --max-tasks, or narrow the sources")
-            yield Plan(shard, notes, enumeration, spool.tasks(), spool.count, spool.writer_of)
+            yield Plan(shard, notes, enumeration, _only(spool.tasks(), wanted), count, spool.writer_of)
+
+
+async def _only(
+    tasks: AsyncGenerator[Planned, None], wanted: Callable[[Planned], bool] | None
+) -> AsyncGenerator[Planned, None]:
+    async with aclosing(tasks):
+        async for planned in tasks:
+            if wanted is None or wanted(planned):
+                yield planned
+
+
+async def _counted(tasks: AsyncGenerator[Planned, None]) -> int:
+    count = 0
+    async for _ in tasks:
+        count += 1
+    return count
 
 
 def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:

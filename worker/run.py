@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Manifest
 from worker.batch.planner import PlannedTask
@@ -25,25 +26,29 @@ from worker.dispatch.recorder import Recorder, bad_row_message
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.tally import Tally
-from worker.dispatch.watchdog import watch
 from worker.errors import AccessError, Exit, ResultsError, StoppedError, UsageError, WorkerError, foremost
 from worker.oss.codes import NO_KEY, UNREACHABLE
-from worker.planning import Plan, plan_tasks, proven_offline, read_ledger
+from worker.planning import Plan, plan_tasks, proven_offline, read_failed, read_ledger
 from worker.results.compacting import compact_if_many
 from worker.results.directory import ensure_writable
 from worker.results.store import Store
 from worker.results.writing import ResultsLog
 from worker.settings import Settings
 from worker.signals import stopping
+from worker.sources.enumeration import Planned
 from worker.storage import appender, open_store, patience_of
 from worker.summary import OUTCOMES, Snapshot, Summary
+from worker.tending import being_written, watched
 
 Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What distinguishes one run of a job from another. `parallelism` processes share the limits."""
+    """What distinguishes one run of a job from another. `parallelism` processes share the limits.
+
+    `retry`: only what has failed is planned, with one of these codes where there are some.
+    """
 
     run: str
     proc: str
@@ -53,6 +58,8 @@ class RunOptions:
     max_tasks: int | None = None
     max_duration_s: float | None = None
     redo: bool = False
+    retry: bool = False
+    codes: frozenset[str] = frozenset()
 
 
 async def run_job(
@@ -86,7 +93,13 @@ async def run_job(
                 ledger = await read_ledger(store, options.shard, stop, lambda text: log(text, logging.WARNING))
                 log("results log read", targets=len(ledger))
                 run = _Run(manifest, settings, options, connection, store, ledger)
-                async with plan_tasks(manifest, settings, options.shard, connection, options.max_tasks) as plan:
+                wanted = None
+                if options.retry:
+                    failed = await read_failed(store, ledger, options.shard, options.codes, stop)
+                    wanted = run.only(failed)
+                async with plan_tasks(
+                    manifest, settings, options.shard, connection, options.max_tasks, wanted=wanted
+                ) as plan:
                     async with observe(lambda: run.snapshot(plan)):
                         await run.work(plan)
                     summary = await run.finish(plan)
@@ -123,40 +136,41 @@ class _Run:
         self._began_s = time.monotonic()
         self._sent = 0
         self._trouble: list[WorkerError] = []
+        self._failed: FailedTargets | None = None
         shard = options.shard
         self._stem = f"{options.run}/{shard.index}-of-{shard.count}.{options.proc}"
         self._patience = patience_of(settings, connection)
         self._log = ResultsLog(appender(store, self._stem), self._patience, self._tally.count)
         self._recorder = Recorder(self._log.append, connection.clock, manifest.job, options.run, shard)
         heads = 2 * connection.concurrency
-        decider = Decider(connection.sender, ledger, manifest.existing, redo=options.redo, heads=heads)
+        decider = Decider(
+            connection.sender, ledger, manifest.existing, redo=options.redo, retry=options.retry, heads=heads
+        )
         performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
         self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
 
     async def work(self, plan: Plan) -> None:
         """Take every task to its recorded result, or to where the run was stopped."""
-        writer = asyncio.create_task(self._log.write(), name="results log")
-        writer.add_done_callback(self._writer_ended)
-        watchdog = asyncio.create_task(
-            watch(
-                lambda: self._progress(plan),
-                self._stalled,
-                self._settings.shutdown.stall_s,
-                time.monotonic,
-                asyncio.sleep,
-            ),
-            name="watchdog",
-        )
-        try:
-            async with aclosing(self._counted(plan)) as tasks:
-                grace_s = self._settings.shutdown.grace_s
-                await self._scheduler.run(tasks, self._connection.concurrency, grace_s)
-        finally:
-            watchdog.cancel()
-            self._log.close()
-            await asyncio.wait([writer])
-        if (error := writer.exception()) is not None and error not in self._trouble:
-            raise error
+        shutdown = self._settings.shutdown
+
+        def progress() -> object:
+            return plan.enumeration.listed, self._tally.planned, self._tally.not_attempted
+
+        async with (
+            being_written(self._log, self._stop, self._trouble),
+            watched(self._connection, progress, shutdown.stall_s),
+            aclosing(self._counted(plan)) as tasks,
+        ):
+            await self._scheduler.run(tasks, self._connection.concurrency, shutdown.grace_s)
+
+    def only(self, failed: FailedTargets) -> Callable[[Planned], bool]:
+        """Plan what has failed, and nothing else."""
+        self._failed = failed
+
+        def wanted(planned: Planned) -> bool:
+            return failed.wants(planned, "" if isinstance(planned, PlannedTask) else bad_row_message(planned))
+
+        return wanted
 
     @property
     def _complete(self) -> bool:
@@ -254,24 +268,6 @@ class _Run:
             message = f"{what} until a task's deadline: {error.message}"
             self._stop.throw(Reason.OUTAGE, StoppedError(message))
 
-    def _progress(self, plan: Plan) -> object:
-        """Something that changes with whatever happens; None while the run waits for what it has to wait for."""
-        connection, tally = self._connection, self._tally
-        if connection.outage.paused or connection.throttle.is_holding:
-            return None
-        return sum(connection.requests.values()), plan.enumeration.listed, tally.planned, tally.not_attempted
-
-    def _stalled(self, waits: str) -> None:
-        stall_s = self._settings.shutdown.stall_s
-        self._stop.throw(Reason.STALL, StoppedError(f"nothing has happened for {stall_s:g} s; what waits:\n{waits}"))
-
-    def _writer_ended(self, writer: asyncio.Task[None]) -> None:
-        error = None if writer.cancelled() else writer.exception()
-        if isinstance(error, WorkerError):
-            self._trouble.append(error)
-        if error is not None:
-            self._stop.throw(Reason.RESULTS)
-
     def _exit(self, plan: Plan | None) -> Exit:
         tally, stopped = self._tally, self._stop.reason
         codes = [self._exit_of(error) for error in self._troubles]
@@ -302,9 +298,14 @@ class _Run:
         ended = self._connection.clock.now()
         enumeration = plan.enumeration if plan else None
         notes = [*(plan.notes if plan else ()), *map(str, self._troubles)]
+        if self._failed is not None and self._failed.unknown:
+            notes.append(
+                f"{self._failed.unknown} failed before their lines were pruned, nobody knows of what: retry all"
+            )
         if enumeration:
             notes += [f"{entry.place}: this entry selected nothing" for entry in enumeration.empty]
         return Summary(
+            command="retry" if options.retry else "run",
             job=self._manifest.job,
             run=options.run,
             shard=str(options.shard),

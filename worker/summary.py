@@ -25,10 +25,11 @@ class Summary:
     """What `run --json` prints and the summary file holds. Bytes are those of sources read and targets written.
 
     planned = saved + already_saved + skipped + failed + not_attempted; `failed_before` is part of `failed`.
-    `started` and `ended` are ISO 8601 in UTC.
+    `started` and `ended` are ISO 8601 in UTC. `command` is "run", or "retry": then only what had failed was planned.
     """
 
     schema: int = 1
+    command: Literal["run", "retry"] = "run"
     job: str
     run: str
     shard: str
@@ -155,6 +156,37 @@ class Preflight:
     def document(self) -> dict[str, object]:
         """The preflight as `--json` prints it."""
         return asdict(self) | {"exit": int(self.exit)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What `verify` says. `recorded` targets are saved as the log says; of each the newest line is judged.
+
+    recorded = intact + missing + altered + unknown + pruned + not_asked. `unknown` targets could not be looked at, in
+    `errors` counted by code; of `pruned` ones no line is left that could be compared. `requests` counts by method.
+    """
+
+    schema: int = 1
+    job: str
+    run: str
+    endpoint: str
+    outcome: str
+    exit: int
+    recorded: int
+    intact: int
+    missing: int
+    altered: int
+    unknown: int
+    errors: dict[str, int]
+    pruned: int
+    not_asked: int
+    requests: dict[str, int]
+    samples: list[dict[str, str]]
+    notes: list[str]
+
+    def document(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

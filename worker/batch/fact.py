@@ -16,6 +16,7 @@ MAX_RANK = (1 << 24) - 1
 
 _TARGET = slice(0, 10)
 _AGE = slice(10, 19)
+_TIME = slice(10, 16)
 _TASK = slice(19, 35)
 _SAID = 35
 _TABLE_BYTES = 2
@@ -106,6 +107,21 @@ def counts(fact: bytes) -> bool:
 def is_saved(fact: bytes, task: bytes) -> bool:
     """Whether a fact says that this task is saved."""
     return fact[_SAID] & _STATUS_BITS == _SAVED and fact[_TASK] == task
+
+
+def has_failed(fact: bytes) -> bool:
+    """Whether a fact is a failure, of whatever task."""
+    return fact[_SAID] & _STATUS_BITS == _FAILED and not is_bad_row(fact)
+
+
+def is_any_saved(fact: bytes) -> bool:
+    """Whether a fact says that something is saved."""
+    return fact[_SAID] & _STATUS_BITS == _SAVED
+
+
+def time_ms(fact: bytes) -> int:
+    """The time of a fact, in milliseconds since 1970."""
+    return int.from_bytes(fact[_TIME])
 
 
 def is_final(fact: bytes, task: bytes) -> bool:

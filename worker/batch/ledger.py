@@ -67,6 +67,26 @@ class Ledger:
         facts = self._found(target)
         return bool(facts) and fact.is_final(facts[-fact.SIZE :], task)
 
+    def has_failed(self, target: bytes) -> bool:
+        """Whether the newest line for the target is a failure."""
+        facts = self._found(target)
+        return bool(facts) and fact.has_failed(facts[-fact.SIZE :])
+
+    def newest_ms(self, target: bytes) -> int:
+        """The time of the newest line for the target, in milliseconds since 1970; 0 where there is none."""
+        facts = self._found(target)
+        return fact.time_ms(facts[-fact.SIZE :]) if facts else 0
+
+    def rests_on(self, target: bytes, task: bytes, at_ms: int) -> bool:
+        """Whether the line by which the target is saved is that of this task and time."""
+        facts = self._found(target)
+        return bool(facts) and fact.is_saved(facts[: fact.SIZE], task) and fact.time_ms(facts) == at_ms
+
+    @property
+    def saved(self) -> int:
+        """How many targets are saved."""
+        return sum(fact.is_any_saved(one) for table in self._tables.values() for one in fact.split(table))
+
     def knows(self, target: bytes) -> bool:
         """Whether this job may have written the target before."""
         facts = self._found(target)

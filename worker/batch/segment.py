@@ -8,6 +8,8 @@ from worker.batch.task import Shard
 SUFFIX = ".jsonl"
 # Where derived files are, beside the runs.
 CHECKPOINT = "checkpoint"
+# What the segments of `verify` begin with in place of a shard: they are of no run.
+VERIFICATION = "verify"
 _SHARD = re.compile(r"([0-9]{1,9})-of-([0-9]{1,9})\.", re.ASCII)
 
 

@@ -64,13 +64,19 @@ class Head:
 
 
 class Decider:
-    """Decides task by task, asking the service only for what nothing else tells; safe to use from many coroutines."""
+    """Decides task by task, asking the service only for what nothing else tells; safe to use from many coroutines.
 
-    def __init__(self, sender: Sender, ledger: Ledger, existing: Existing, *, redo: bool, heads: int) -> None:
+    `redo` sends what is saved, too; `retry` what has failed for good.
+    """
+
+    def __init__(
+        self, sender: Sender, ledger: Ledger, existing: Existing, *, redo: bool, retry: bool = False, heads: int
+    ) -> None:
         self._sender = sender
         self._ledger = ledger
         self._existing = existing
         self._redo = redo
+        self._retry = retry
         self._sources = _SourceHeads(sender, heads)
 
     async def decide(self, task: Task) -> ToSend | Result | Needless:
@@ -92,7 +98,7 @@ class Decider:
         if not self._redo:
             if self._ledger.is_done(target, task_id):
                 return Needless.ALREADY_SAVED
-            if self._ledger.failed_for_good(target, task_id):
+            if not self._retry and self._ledger.failed_for_good(target, task_id):
                 return Needless.FAILED_BEFORE
         to_send = ToSend(task, task_id, etag, size, self._ledger.knows(target))
         if self._existing == "replace" or to_send.known:

@@ -1,7 +1,7 @@
 """Loading what the log of a job says: the newest checkpoint, and the segments that it does not cover."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,7 +14,7 @@ from worker.batch.task import Shard
 from worker.errors import ResultsError
 from worker.results.checkpoint import Checkpoint, find_checkpoint
 from worker.results.lines import NOTHING, BadLine, Take, refuse
-from worker.results.reading import Span, read_spans, segments
+from worker.results.reading import Span, read_spans, segments, steps
 from worker.results.store import GoneError, Store, Stored, StoreError
 
 T = TypeVar("T")
@@ -64,7 +64,23 @@ async def read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -
 
 
 async def read_records(store: Store, take: Callable[[Record], None], warn: Callable[[str], None]) -> None:
-    """Hand over every record of a job, in the order of run, segment and line. A job without a log has none.
+    """Hand over every record of a job, as `read_lines` reads them."""
+    async with aclosing(read_lines(store, decode, warn)) as batches:
+        async for batch in batches:
+            for record in batch:
+                take(record)
+
+
+async def read_lines(
+    store: Store,
+    decode: Callable[[bytes], T],
+    warn: Callable[[str], None],
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> AsyncGenerator[list[T], None]:
+    """Every line of the segments that are `wanted`, decoded, in the order of run, segment and line; in batches.
+
+    A batch is what a piece of a segment holds, so that nobody who takes his time has more than that in memory.
+    A job without a log has none.
 
     Raises:
         ResultsError: A segment cannot be read, or a bad line stands before a valid one.
@@ -72,24 +88,40 @@ async def read_records(store: Store, take: Callable[[Record], None], warn: Calla
     """
     done: set[str] = set()
     warn_once = once(warn)
+    batch: list[T] = []
 
     def take_of(name: str) -> Take:
         done.add(name)
-        return lambda line: take(decode(line))
+        return lambda line: batch.append(decode(line))
 
-    async def read() -> None:
-        found = await survey(store)
-        known = {store.path(name): covered.lines for name, covered in found.checkpoint.covered.items()}
+    for tries in range(1, _TRIES + 1):
+        try:
+            found = await survey(store)
+            # What is gone after a first look was pruned: what was left of it is not to be read any more.
+            left = [Span(file) for file in found.segments if file.name not in done and wanted(file.name)]
+            async with aclosing(steps(store, left, take_of, warn_once, _refuser(store, found))) as read:
+                async for _ in read:
+                    if batch:
+                        taken, batch = batch, []
+                        yield taken
+        except GoneError as error:
+            if tries == _TRIES:
+                raise unreadable(error) from error
+        except StoreError as error:
+            raise unreadable(error) from error
+        else:
+            return
 
-        def set_aside(bad: BadLine) -> None:
-            if bad.number > known.get(bad.path, 0):  # else `compact --quarantine` has seen to it
-                refuse(bad)
 
-        # What is gone after a first look was pruned: what was left of it is not to be read any more.
-        left = [Span(file) for file in found.segments if file.name not in done]
-        await read_spans(store, left, take_of, warn_once, set_aside)
+def _refuser(store: Store, found: Survey) -> Callable[[BadLine], None]:
+    """Refuses bad lines but for those that `compact --quarantine` has seen to."""
+    known = {store.path(name): covered.lines for name, covered in found.checkpoint.covered.items()}
 
-    await _anew(read)
+    def set_aside(bad: BadLine) -> None:
+        if bad.number > known.get(bad.path, 0):
+            refuse(bad)
+
+    return set_aside
 
 
 def once(warn: Callable[[str], None]) -> Callable[[str], None]:

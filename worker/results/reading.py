@@ -62,10 +62,26 @@ async def read_spans(
     *,
     enough: Callable[[], bool] = lambda: False,
 ) -> dict[str, Covered]:
-    """Read segments; returns how much of each was read. `take_of` makes what takes the lines of a segment by its name.
+    """Read segments; returns how much of each was read. See `steps`; `enough` may end it after any piece."""
+    covered: dict[str, Covered] = {}
+    async with aclosing(steps(store, spans, take_of, warn, set_aside)) as read:
+        async for name, done in read:
+            covered[name] = done
+            if enough():
+                break
+    return covered
+
+
+async def steps(
+    store: Store,
+    spans: Iterable[Span],
+    take_of: Callable[[str], Take],
+    warn: Callable[[str], None],
+    set_aside: Callable[[BadLine], None] = refuse,
+) -> AsyncGenerator[tuple[str, Covered], None]:
+    """Read segments, a piece each step; tells how much of which is read. `take_of` makes what takes the lines of one.
 
     What follows the last valid line of a segment is the end of a write that was cut off: left out, with a warning.
-    `enough` may end it after any piece.
 
     Raises:
         ResultsError: A bad line stands before a valid one.
@@ -74,7 +90,6 @@ async def read_spans(
         StoreError: One cannot be read.
     """
     known = {span.file.name: span.known for span in spans}
-    covered: dict[str, Covered] = {}
     lines: SegmentLines | None = None
     async with aclosing(pieces(store, [(span.file, span.known.bytes) for span in spans])) as content:
         async for file, piece in content:
@@ -82,11 +97,9 @@ async def read_spans(
                 lines = SegmentLines(store.path(file.name), known[file.name], take_of(file.name), set_aside)
             # In this thread: each other one has a heap of its own, and tables that wander between them leave holes.
             lines.feed(piece)
-            covered[file.name] = lines.covered
+            covered = lines.covered
             if not piece:
                 if warning := lines.end():
                     warn(warning)
                 lines = None
-            if enough():
-                break
-    return covered
+            yield file.name, covered

@@ -1,0 +1,204 @@
+"""Standing: how a run stands, by what its processes have left, and what is the matter with it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from worker.batch.task import Shard
+from worker.errors import Exit
+
+COUNTS = ("planned", "saved", "already_saved", "skipped", "failed", "failed_before", "not_attempted")
+
+
+class State(StrEnum):
+    """How a shard stands: the first of these that any shard has is what is the matter with the run."""
+
+    ABSENT = "absent"  # nobody has left anything of it
+    NO_END = "no_end"  # lines, and no summary after them: a process goes on, or was killed
+    UNFINISHED = "unfinished"
+    FAILED = "failed"  # finished, but for tasks that failed for good, or entries that selected nothing
+    COMPLETE = "complete"
+
+
+_STATE_OF = {Exit.OK: State.COMPLETE, Exit.FAILED: State.FAILED, Exit.NOTHING_SELECTED: State.FAILED}
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked at in a summary (`worker.summary.Summary`)."""
+
+    run: str
+    shard: str
+    proc: str
+    outcome: str
+    exit: int
+    started: str
+    ended: str
+    enumeration: str
+    planned: int
+    saved: int
+    already_saved: int
+    skipped: int
+    failed: int
+    failed_before: int
+    not_attempted: int
+    manifest_digest: str
+    settings_digest: str
+    first_error: dict[str, object] | None = None
+    command: str = "run"
+
+    @property
+    def state(self) -> State:
+        """How it says that its shard stands."""
+        if self.enumeration != "complete" or self.not_attempted:
+            return State.UNFINISHED
+        return _STATE_OF.get(Exit(self.exit), State.UNFINISHED) if self.exit in set(Exit) else State.UNFINISHED
+
+
+@dataclass(slots=True)
+class Trace:
+    """What a process without a summary has left: when its lines were written, and how many of which status."""
+
+    run: str
+    shard: Shard
+    proc: str
+    first_at: str
+    last_at: str
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStanding:
+    """A shard of a run: its newest summary, and the process after it that has none."""
+
+    index: int
+    state: State
+    told: Told | None
+    trace: Trace | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStanding:
+    """A run; `shards` has all of them in their order."""
+
+    run: str
+    started: str
+    shards: Sequence[ShardStanding]
+
+    @property
+    def state(self) -> State:
+        """What is the matter: the worst state of a shard; shards of different manifests are no whole."""
+        worst = min((shard.state for shard in self.shards), key=list(State).index)
+        return min(worst, State.UNFINISHED, key=list(State).index) if len(self.manifests) > 1 else worst
+
+    @property
+    def exit(self) -> Exit:
+        """What the command `status` ends with."""
+        return {State.COMPLETE: Exit.OK, State.FAILED: Exit.FAILED}.get(self.state, Exit.UNFINISHED)
+
+    @property
+    def manifests(self) -> set[str]:
+        """The digests of what the shards have run; one, where all is well."""
+        return {shard.told.manifest_digest for shard in self.shards if shard.told}
+
+    @property
+    def settings(self) -> set[str]:
+        """The digests of the settings of the shards."""
+        return {shard.told.settings_digest for shard in self.shards if shard.told}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The sums over the newest summaries of all shards."""
+        told = [shard.told for shard in self.shards if shard.told]
+        return {name: sum(getattr(one, name) for one in told) for name in COUNTS}
+
+    def of(self, *states: State) -> list[ShardStanding]:
+        """The shards that stand so."""
+        return [shard for shard in self.shards if shard.state in states]
+
+
+def run_standing(run: str, told: Collection[Told], traces: Collection[Trace]) -> RunStanding:
+    """How a run stands by its summaries, and by the traces of processes that have left none; one of them at least.
+
+    A run that was begun again with another number of shards is judged by the newer one.
+    """
+    begun = [(one.started, shard_of(one.shard)) for one in told] + [(one.first_at, one.shard) for one in traces]
+    started, part = max(begun, key=lambda one: (one[0], one[1].count))
+    shards = []
+    for index in range(part.count):
+        shard = Shard(index, part.count)
+        mine = [one for one in told if shard_of(one.shard) == shard]
+        newest = max(mine, key=lambda one: (one.started, one.ended), default=None)
+        since = [one for one in traces if one.shard == shard and (newest is None or one.first_at > newest.started)]
+        trace = max(since, key=lambda one: one.last_at, default=None)
+        state = State.NO_END if trace else newest.state if newest else State.ABSENT
+        shards.append(ShardStanding(index, state, newest, trace))
+    return RunStanding(run, started, shards)
+
+
+def shard_of(text: str) -> Shard:
+    """A shard as summaries write it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    index, _, count = text.partition("/")
+    shard = Shard(int(index), int(count))
+    if not 0 <= shard.index < shard.count:
+        message = f"{text!r} is no shard"
+        raise ValueError(message)
+    return shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStanding:
+    """What `status` says: of the newest run, of `retries` since it began, and of all runs where they were asked for."""
+
+    job: str
+    newest: RunStanding
+    retries: Sequence[Told]
+    runs: Sequence[RunStanding] | None
+
+    @property
+    def exit(self) -> Exit:
+        """How the command ends."""
+        return self.newest.exit
+
+    def document(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        found: dict[str, object] = {"schema": 1, "job": self.job, **_summed(self.newest)}
+        found["shards"] = [_shard(shard) for shard in self.newest.shards]
+        found["retries"] = [_retry(told) for told in self.retries]
+        if self.runs is not None:
+            found["runs"] = [_summed(run) for run in self.runs]
+        return found
+
+
+def _summed(run: RunStanding) -> dict[str, object]:
+    return {
+        "run": run.run,
+        "state": run.state,
+        "exit": int(run.exit),
+        "started": run.started,
+        "shard_states": {state: len(run.of(state)) for state in State if run.of(state)},
+        **run.counts,
+        "one_manifest": len(run.manifests) <= 1,
+        "one_settings": len(run.settings) <= 1,
+    }
+
+
+def _shard(shard: ShardStanding) -> dict[str, object]:
+    found: dict[str, object] = {"shard": shard.index, "state": shard.state}
+    if shard.told:
+        names = ("proc", "outcome", "exit", "started", "ended", "enumeration", *COUNTS, "first_error")
+        found |= {name: getattr(shard.told, name) for name in names}
+    if shard.trace:
+        trace = shard.trace
+        found["no_end"] = {"proc": trace.proc, "first": trace.first_at, "last": trace.last_at, "lines": trace.lines}
+    return found
+
+
+def _retry(told: Told) -> dict[str, object]:
+    names = ("run", "shard", "outcome", "exit", "started", *COUNTS)
+    return {name: getattr(told, name) for name in names}

@@ -1,0 +1,37 @@
+"""A verification in words."""
+
+from worker.errors import Exit
+from worker.summary import Verification
+from worker.telemetry.table import counts, table
+
+_WORDS = {
+    Exit.OK: "Verified: every recorded target that could be looked at is there as recorded.",
+    Exit.FAILED: "Not everything is there as recorded.",
+    Exit.STOPPED: "Stopped: the service could not be reached.",
+    Exit.RESULTS: "The results could not be read or written; what is not recorded is found again by the next `verify`.",
+    Exit.INTERRUPTED: "Interrupted: what was found is recorded.",
+}
+
+
+def describe_verification(found: Verification) -> str:
+    """What `verify` has found."""
+    words = _WORDS.get(Exit(found.exit), "Ended before everything was looked at.")
+    rows: list[tuple[str, object]] = [
+        ("job", found.job),
+        ("recorded", f"{found.recorded} targets"),
+        ("intact", found.intact),
+        ("missing", found.missing),
+        ("altered", found.altered),
+    ]
+    if found.unknown:
+        rows.append(("unknown", f"{found.unknown} could not be looked at  ({counts(found.errors.items())})"))
+    if found.pruned:
+        rows.append(("not compared", f"{found.pruned}: their lines were pruned"))
+    if found.not_asked:
+        rows.append(("not asked", found.not_asked))
+    rows += [("", f"{sample['target']}: {sample['found']}") for sample in found.samples]
+    rows += [("note", note) for note in found.notes]
+    lines = [f"{words}  (exit {found.exit})", table(rows)]
+    if found.missing or found.altered:
+        lines.append("These are recorded: the next `run` saves them again.")
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""What goes on beside the tasks of a command: their lines become durable, and a watchdog looks for progress."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from worker.connection import Connection
+from worker.dispatch.stopping import Reason, Stop
+from worker.dispatch.watchdog import watch
+from worker.errors import StoppedError, WorkerError
+from worker.results.writing import ResultsLog
+
+
+@asynccontextmanager
+async def being_written(log: ResultsLog, stop: Stop, trouble: list[WorkerError]) -> AsyncIterator[None]:
+    """Within, lines become durable as they come; at the end all are, or `trouble` tells why not."""
+
+    def ended(writer: asyncio.Task[None]) -> None:
+        error = None if writer.cancelled() else writer.exception()
+        if isinstance(error, WorkerError):
+            trouble.append(error)
+        if error is not None:
+            stop.throw(Reason.RESULTS)
+
+    writer = asyncio.create_task(log.write(), name="results log")
+    writer.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        log.close()
+        await asyncio.wait([writer])
+    if (error := writer.exception()) is not None and error not in trouble:
+        raise error
+
+
+@asynccontextmanager
+async def watched(connection: Connection, progress: Callable[[], object], stall_s: float) -> AsyncIterator[None]:
+    """Within, the command is stopped once nothing has happened for `stall_s`, though nothing holds it back.
+
+    `progress` gives something that changes with whatever happens beside requests.
+    """
+
+    def stalled(waits: str) -> None:
+        error = StoppedError(f"nothing has happened for {stall_s:g} s; what waits:\n{waits}")
+        connection.stop.throw(Reason.STALL, error)
+
+    def happened() -> object:
+        if connection.outage.paused or connection.throttle.is_holding:
+            return None
+        return sum(connection.requests.values()), progress()
+
+    watchdog = asyncio.create_task(watch(happened, stalled, stall_s, time.monotonic, asyncio.sleep), name="watchdog")
+    try:
+        yield
+    finally:
+        watchdog.cancel()

@@ -57,7 +57,7 @@ async def test_no_secret_stands_in_anything_that_the_commands_write(desk: Desk) 
 
 def test_the_end_of_a_run_stands_in_the_termination_log(desk: Desk) -> None:
     unshare = shutil.which("unshare")
-    if unshare is None or os.geteuid() != 0 or not os.path.exists("/dev/termination-log"):  # noqa: PTH110
+    if unshare is None or os.geteuid() != 0 or not os.path.exists("/dev/termination-log"):  # noqa: PTH110 - a question, no file work
         pytest.skip("needs root, unshare, and a /dev/termination-log to mount over: none is made on this machine")
     word = desk.write("word", b"")
     script = f'mount --bind {word} /dev/termination-log && exec "$0" -m worker explain NoSuchThing'

@@ -143,7 +143,7 @@ async def test_sources_without_an_etag_are_asked_after_as_long_as_they_are_few(d
         assert found["outcomes"] == {
             name: {"already_saved": 999, "unknown": 100, "NoSuchKey": 1} for name in ("small", "big")
         }
-        assert any("more than 1,000 sources have no etag" in note for note in found["notes"])  # type: ignore[attr-defined]
+        assert any("more than 1,000 sources have no etag" in note for note in found["notes"])  # type: ignore[attr-defined]  # JSON
 
 
 async def test_versions_and_edits_of_styles_are_told_once(desk: Desk) -> None:

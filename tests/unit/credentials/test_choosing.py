@@ -72,7 +72,7 @@ class Metadata:
     reply: Reply | None
     urls: list[str] = field(default_factory=list)
 
-    async def ask(self, issuer: str, method: str, url: str, patience: Patience, **_: object) -> Reply:  # noqa: ARG002
+    async def ask(self, issuer: str, method: str, url: str, patience: Patience, **_: object) -> Reply:  # noqa: ARG002 - the shape of the real one
         self.urls.append(url)
         if self.reply is None:
             message = f"no answer from {issuer}: no route"

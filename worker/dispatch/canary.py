@@ -31,6 +31,11 @@ class Canary:
         self._bad_credentials = self._bad_credentials or code in CREDENTIAL_CODES
 
     @property
+    def has_heard(self) -> bool:
+        """Whether there was any result."""
+        return self._heard > 0
+
+    @property
     def is_dead(self) -> bool:
         """Whether the first results all failed, each for a reason that concerns the others, too."""
         return not self._sings and (self._bad_credentials or 0 < self._size <= self._heard)

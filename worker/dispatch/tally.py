@@ -41,6 +41,19 @@ class Tally:
         """Tasks that were planned and have no outcome."""
         return self.planned - self.already_saved - self.saved - self.skipped - self.failed
 
+    def add(self, other: "Tally") -> None:
+        """Take in the counts of another process of the run."""
+        self.planned += other.planned
+        self.already_saved += other.already_saved
+        self.failed_before += other.failed_before
+        self.repeated_bad_rows += other.repeated_bad_rows
+        self.lines.update(other.lines)
+        self.attempts += other.attempts
+        self.tries.update(other.tries)
+        self.source_bytes += other.source_bytes
+        self.target_bytes += other.target_bytes
+        self.first_error = self.first_error or other.first_error
+
     def count(self, record: Record) -> None:
         """Take in a durable line."""
         self.lines[record.status] += 1

@@ -1,0 +1,165 @@
+"""The execution: takes the tasks of one process to their recorded results, and says how that ended."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from worker.batch.ledger import Ledger
+from worker.batch.manifest import Existing
+from worker.batch.planner import PlannedTask
+from worker.batch.task import Shard, Task
+from worker.connection import Connection
+from worker.dispatch.canary import Canary
+from worker.dispatch.decider import Decider, Needless, Result
+from worker.dispatch.failure_limit import FailureLimit
+from worker.dispatch.outcome import Outcome, troubles_of
+from worker.dispatch.performer import Performer
+from worker.dispatch.recorder import Recorder, bad_row_message
+from worker.dispatch.scheduler import Scheduler
+from worker.dispatch.stopping import Cut, Reason
+from worker.dispatch.tally import Tally
+from worker.errors import StoppedError, WorkerError
+from worker.oss.codes import NO_KEY, UNREACHABLE
+from worker.results.store import Store
+from worker.results.writing import ResultsLog
+from worker.settings import Settings
+from worker.sources.enumeration import Planned
+from worker.storage import appender, patience_of
+from worker.tending import being_written, watched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a process has to do: whose lines it writes, and what it does with tasks that have been done before.
+
+    `limit` is how many tasks it may send. `retry`: what failed for good is sent again.
+    """
+
+    job: str
+    run: str
+    proc: str
+    shard: Shard
+    existing: Existing
+    limit: int | None = None
+    redo: bool = False
+    retry: bool = False
+
+    @property
+    def stem(self) -> str:
+        """What the names of the process's files begin with, below the job's place."""
+        return f"{self.run}/{self.shard.index}-of-{self.shard.count}.{self.proc}"
+
+
+class Execution:
+    """The state of one process of a run. `tally` counts what was taken up, and lines once they are durable."""
+
+    def __init__(self, order: Order, settings: Settings, connection: Connection, store: Store, ledger: Ledger) -> None:
+        self._order = order
+        self._settings = settings
+        self._connection = connection
+        self._ledger = ledger
+        self._stop = connection.stop
+        self.tally = Tally()
+        failure = settings.failure
+        self._canary = Canary(failure.canary)
+        self._failure_limit = FailureLimit(failure.window, failure.max_ratio, failure.per_code)
+        self._sent = 0
+        self._trouble: list[WorkerError] = []
+        self._log = ResultsLog(appender(store, order.stem), patience_of(settings, connection), self.tally.count)
+        self._recorder = Recorder(self._log.append, connection.clock, order.job, order.run, order.shard)
+        heads = 2 * connection.concurrency
+        decider = Decider(connection.sender, ledger, order.existing, redo=order.redo, retry=order.retry, heads=heads)
+        performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
+        self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
+
+    async def work(self, tasks: AsyncGenerator[Planned, None], listed: Callable[[], int]) -> None:
+        """Take every task to its recorded result, or to where the run was stopped.
+
+        `listed` counts what the stream of tasks was read from, though it may yield nothing for long.
+        """
+        shutdown = self._settings.shutdown
+
+        def progress() -> object:
+            return listed(), self.tally.planned, self.tally.not_attempted
+
+        async with (
+            being_written(self._log, self._stop, self._trouble),
+            watched(self._connection, progress, shutdown.stall_s),
+            aclosing(self._counted(tasks)) as counted,
+        ):
+            await self._scheduler.run(counted, self._connection.concurrency, shutdown.grace_s)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every task was taken up, and nothing was in the way."""
+        return self._scheduler.complete and not self._trouble and self._stop.error is None
+
+    def outcome(self) -> Outcome:
+        """What was done, and how it ended."""
+        denied = self._stop.reason is Reason.ACCESS or self._canary.is_refused(ended=True)
+        return Outcome(
+            tally=self.tally,
+            complete=self.is_complete,
+            stopped=self._stop.reason,
+            closed=self._scheduler.closed,
+            refused=denied if denied or self._canary.has_heard else None,
+            sent=self._sent,
+            troubles=troubles_of(self._stop, self._trouble),
+        )
+
+    async def _counted(self, planned: AsyncGenerator[Planned, None]) -> AsyncGenerator[Task, None]:
+        """The tasks to perform; bad rows are recorded on the way. Trouble with the sources stops the run."""
+        try:
+            async with aclosing(planned):
+                async for one in planned:
+                    self.tally.planned += 1
+                    if isinstance(one, PlannedTask):
+                        yield one.task
+                    elif self._ledger.holds_bad_row(one.pipeline, one.source.key, bad_row_message(one)):
+                        self.tally.repeated_bad_rows += 1
+                    else:
+                        await self._log.ready()
+                        self._recorder.record_bad(one)
+        except WorkerError as error:
+            self._trouble.append(error)
+            self._stop.throw(Reason.SOURCES)
+
+    def _permit(self) -> None:
+        if self._order.limit is not None and self._sent >= self._order.limit:
+            # Not a stop: what was sent before waits for its turn, and is finished.
+            self._scheduler.close()
+            raise Cut
+        self._sent += 1
+
+    def _record(self, result: Result | Needless) -> None:
+        match result:
+            case Needless.ALREADY_SAVED:
+                self.tally.already_saved += 1
+            case Needless.FAILED_BEFORE:
+                self.tally.failed_before += 1
+            case _:
+                self._recorder.record(result)
+                self._judge(result)
+
+    def _judge(self, result: Result) -> None:
+        """Whether to go on, by the results so far."""
+        self._canary.hear(result)
+        excess = self._failure_limit.hear(result)
+        error = result.error
+        if error is None:
+            return
+        if self._canary.is_refused(ended=False):
+            self._stop.throw(Reason.ACCESS)
+        elif self._canary.is_dead:
+            said = f"{error.code}: {error.message}"
+            self._stop.throw(
+                Reason.FAILURES, StoppedError(f"none of the first results was saved; the last one says {said}")
+            )
+        elif excess is not None:
+            self._stop.throw(Reason.FAILURES, StoppedError(excess))
+        elif error.code in UNREACHABLE:
+            # A task that nobody answered until its deadline says that nobody would answer the others either.
+            endpoint = self._connection.endpoint
+            what = "no credentials were to be had" if error.code == NO_KEY else f"{endpoint} was not reached"
+            message = f"{what} until a task's deadline: {error.message}"
+            self._stop.throw(Reason.OUTAGE, StoppedError(message))

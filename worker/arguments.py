@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +17,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _JOB = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MOST_PROCESSES = 64
 _CHECKPOINT = "checkpoint"  # its directory stands beside those of the runs
 
 
@@ -88,6 +89,19 @@ def parallelism(environ: Mapping[str, str], part: Shard) -> int:
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
     raise UsageError(f"OSS_SAVEAS_PARALLELISM {text!r} is not a whole number", "set it to the number of processes")
+
+
+def processes(text: str, cores: Callable[[], int]) -> int:
+    """How many processes share the work: a number, or `auto` for one on each of the `cores` that can be used.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text == "auto":
+        return min(cores(), _MOST_PROCESSES)
+    if text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_PROCESSES:
+        return int(text)
+    raise UsageError(f"--processes {text!r} is not a number of processes", f"write 1 to {_MOST_PROCESSES}, or auto")
 
 
 def job(name: str) -> str:

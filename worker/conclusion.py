@@ -34,6 +34,7 @@ class Circumstances:
     took_s: float
     manifest_digest: str
     settings_digest: str
+    processes: Sequence[str]
     requests: Mapping[str, int]
     notes: Sequence[str]
 
@@ -86,6 +87,7 @@ def summarize(
         run=about.run,
         shard=about.shard,
         proc=about.proc,
+        processes=list(about.processes),
         outcome=OUTCOMES[code],
         exit=code,
         endpoint=about.endpoint,

@@ -26,13 +26,17 @@ from worker.local import local_oss
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Addressing, parse_endpoint
 from worker.oss.request import Billing, Request
-from worker.oss.signing import V4Signer, sign_v1
+from worker.oss.signing import Credentials, V4Signer, sign_v1
 from worker.oss.verdict import Failure
 from worker.settings import Settings
 from worker.transport import Transport, proxy_for, tls_context
 
 # Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
 _CONTROL_CONNECTIONS = 4
+
+
+# The local OSS: its URL, and the only credentials it knows.
+Served = tuple[str, Credentials]
 
 
 class Log(Protocol):
@@ -46,7 +50,8 @@ class Log(Protocol):
 class Connection:
     """What a command needs to talk to the service.
 
-    `endpoint` is for people; `requests` counts what was sent by method, `billed` by the class in which it is billed.
+    `endpoint` is for people; `served` is the local OSS where that is the endpoint; `requests` counts what was sent by
+    method, `billed` by the class in which it is billed.
     """
 
     sender: Sender
@@ -55,18 +60,28 @@ class Connection:
     clock: ServiceClock
     stop: Stop
     endpoint: str
-    is_local: bool
+    served: Served | None
     credentials_source: str
     concurrency: int
     requests: Counter[str]
     billed: Counter[Billing]
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the endpoint is the local OSS."""
+        return self.served is not None
+
 
 @asynccontextmanager
 async def connect(
-    settings: Settings, environ: Mapping[str, str], stop: Stop, parallelism: int, log: Log
+    settings: Settings,
+    environ: Mapping[str, str],
+    stop: Stop,
+    parallelism: int,
+    log: Log,
+    served: Served | None = None,
 ) -> AsyncIterator[Connection]:
-    """Open the connection; with `endpoint: local` that starts the local OSS.
+    """Open the connection; with `endpoint: local` that starts the local OSS, unless it is `served` already.
 
     `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down. `log` hears of
     attempts that fail and are made again: the first of each code as a warning.
@@ -79,10 +94,12 @@ async def connect(
     async with AsyncExitStack() as stack:
         is_local = settings.endpoint == "local"
         if is_local:
-            log("starting the local OSS", root=settings.local.root)
-            url, credentials = await stack.enter_async_context(
-                local_oss(settings.local.root, settings.region, samples=settings.local.samples)
-            )
+            if served is None:
+                log("starting the local OSS", root=settings.local.root)
+                served = await stack.enter_async_context(
+                    local_oss(settings.local.root, settings.region, samples=settings.local.samples)
+                )
+            url, credentials = served
             source: Source = Fixed("the local OSS itself", credentials)
         else:
             url = settings.endpoint
@@ -137,7 +154,7 @@ async def connect(
             tell=_teller(log),
         )
         yield Connection(
-            sender, throttle, outage, clock, stop, shown, is_local, source.name, concurrency, requests, billed
+            sender, throttle, outage, clock, stop, shown, served, source.name, concurrency, requests, billed
         )
 
 

@@ -1,9 +1,10 @@
 """Planning: the tasks of a job as a stream, proven before the first of them is sent. Shared by `run` and `plan`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from worker.batch.document import Place
@@ -34,7 +35,7 @@ from worker.sources.files import Files, is_here, local
 from worker.sources.inventory import local_file, read_inventory
 from worker.sources.opening import File, opened
 from worker.sources.parquet import read_schema
-from worker.sources.spool import Spool
+from worker.sources.proving import Proof
 from worker.sources.tables import read_header
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ class Plan:
     """The tasks of one shard.
 
     `count` is known where they were all enumerated before; `notes` say what is not known. `writer_of` tells, once
-    `tasks` were read, which pipeline writes the target with a digest.
+    `tasks` were read, which pipeline writes the target with a digest. `spools` are where they were enumerated into, one
+    for each process.
     """
 
     shard: Shard
@@ -54,6 +56,7 @@ class Plan:
     tasks: AsyncGenerator[Planned, None]
     count: int | None
     writer_of: Callable[[bytes], str | None]
+    spools: Sequence[Path] = ()
 
 
 async def read_ledger(store: Store, shard: Shard, stop: Stop, warn: Callable[[str], None]) -> Ledger:
@@ -131,12 +134,14 @@ async def plan_tasks(
     connection: Connection,
     max_tasks: int | None = None,
     *,
+    processes: int = 1,
     to_end: bool = False,
     wanted: Callable[[Planned], bool] | None = None,
 ) -> AsyncIterator[Plan]:
     """The plan of a shard: streamed where the manifest alone proves it, else enumerated into a spool and proven there.
 
-    `to_end`: where the proof fails, everything that collides is counted. `wanted` leaves out what is proven.
+    With several `processes` it is always spooled, for each of them by itself. `to_end`: where the proof fails,
+    everything that collides is counted. `wanted` leaves out what is proven.
 
     Raises:
         UsageError: A bucket is not there, a file cannot be read, the proof fails, or there are more than `max_tasks`.
@@ -153,7 +158,8 @@ async def plan_tasks(
         manifest = await _with_fetched_files(manifest, files)
         enumeration = Enumeration(manifest, shard, ask, files, own_targets(manifest))
         if (
-            collision_free(manifest)
+            processes == 1
+            and collision_free(manifest)
             and apart(manifest)
             and max_tasks is None
             and not any(map(is_standard_input, manifest.sources))
@@ -161,14 +167,17 @@ async def plan_tasks(
             tasks = _only(enumeration.streamed(), wanted)
             yield Plan(shard, notes, enumeration, tasks, None, enumeration.writer_of)
             return
-        with Spool(_guarded(manifest), apart=apart(manifest)) as spool:
+        part_of = shard.part_of(processes)
+        with Proof(_guarded(manifest), apart=apart(manifest), parts=processes, part_of=part_of) as proof:
             with connection.stop.cuts():  # standard input may say nothing for as long as it likes
-                await spool.fill(enumeration, to_end=to_end)
-            count = spool.count if wanted is None else await _counted(_only(spool.tasks(), wanted))
-            if max_tasks is not None and count > max_tasks:
-                reason = f"the plan has {count} tasks, more than --max-tasks {max_tasks}"
+                await proof.fill(enumeration, to_end=to_end)
+                if wanted is not None:
+                    await proof.keep(wanted)
+            if max_tasks is not None and proof.count > max_tasks:
+                reason = f"the plan has {proof.count} tasks, more than --max-tasks {max_tasks}"
                 raise UsageError(reason, "raise --max-tasks, or narrow the sources")
-            yield Plan(shard, notes, enumeration, _only(spool.tasks(), wanted), count, spool.writer_of)
+            proof.written()
+            yield Plan(shard, notes, enumeration, proof.tasks(), proof.count, proof.writer_of, proof.paths)
 
 
 async def _only(
@@ -178,13 +187,6 @@ async def _only(
         async for planned in tasks:
             if wanted is None or wanted(planned):
                 yield planned
-
-
-async def _counted(tasks: AsyncGenerator[Planned, None]) -> int:
-    count = 0
-    async for _ in tasks:
-        count += 1
-    return count
 
 
 def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:

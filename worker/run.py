@@ -3,22 +3,26 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from worker.batch.failed import FailedTargets
+from worker.batch.ledger import Ledger
 from worker.batch.manifest import Manifest
 from worker.batch.planner import PlannedTask
 from worker.batch.task import Shard
 from worker.conclusion import Circumstances, summarize
 from worker.connection import Connection, Log, connect
+from worker.crew.division import divided
+from worker.crew.supervision import Crew
 from worker.dispatch.outcome import Outcome
 from worker.dispatch.recorder import bad_row_message
 from worker.dispatch.stopping import Cut, Stop
+from worker.dispatch.tally import Tally
 from worker.errors import Exit, WorkerError
 from worker.execution import Execution, Order
 from worker.planning import Plan, plan_tasks, proven_offline, read_failed, read_ledger
@@ -31,12 +35,13 @@ from worker.sources.enumeration import Planned
 from worker.storage import open_store, patience_of
 from worker.summary import Snapshot, Summary
 
+Wanted = Callable[[Planned], bool]
 Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What distinguishes one run of a job from another. `parallelism` processes share the limits.
+    """What distinguishes one run of a job from another. `parallelism` shards share the limits, by `processes` each.
 
     `retry`: only what has failed is planned, with one of these codes where there are some.
     """
@@ -45,6 +50,7 @@ class RunOptions:
     proc: str
     shard: Shard
     parallelism: int
+    processes: int = 1
     limit: int | None = None
     max_tasks: int | None = None
     max_duration_s: float | None = None
@@ -112,7 +118,8 @@ class _Run:
         self._began_s = time.monotonic()
         self._plan: Plan | None = None
         self._failed: FailedTargets | None = None
-        self._outcome = Outcome.nothing(connection.stop)
+        self._processes: list[str] = []
+        self._outcomes: list[Outcome] = []
 
     async def work(self, observe: Observe) -> None:
         """Plan, and take every task to its recorded result, or to where the run was stopped.
@@ -120,29 +127,69 @@ class _Run:
         Raises:
             WorkerError: It ended before its first task.
         """
-        options, connection, settings = self._options, self._connection, self._settings
         try:
-            ledger = await read_ledger(self._store, options.shard, connection.stop, self._warn)
-            self._log("results log read", targets=len(ledger))
-            wanted = None
-            if options.retry:
-                failed = await read_failed(self._store, ledger, options.shard, options.codes, connection.stop)
-                self._failed, wanted = failed, _only(failed)
-            execution = Execution(self._order, settings, connection, self._store, ledger)
-            async with plan_tasks(
-                self._manifest, settings, options.shard, connection, options.max_tasks, wanted=wanted
-            ) as plan:
-                self._plan = plan
-                async with observe(lambda: self._snapshot(plan, execution)):
-                    await execution.work(plan.tasks, lambda: plan.enumeration.listed)
-            self._outcome = execution.outcome()
+            ledger = await self._read_ledger()
+            wanted = None if self._failed is None else _only(self._failed)
+            if self._options.processes > 1:
+                self._outcomes = await self._work_by_processes(observe, wanted)
+            else:
+                self._outcomes = [await self._work_alone(observe, ledger, wanted)]
         except Cut:
-            self._outcome = Outcome.nothing(connection.stop)
+            self._outcomes = [Outcome.nothing(self._connection.stop)]
+
+    async def _read_ledger(self) -> Ledger:
+        """What the log says, for a retry of the failures as well. Several processes read what is theirs themselves."""
+        options, stop = self._options, self._connection.stop
+        if options.processes > 1 and not options.retry:
+            return Ledger(options.shard)
+        ledger = await read_ledger(self._store, options.shard, stop, self._warn)
+        self._log("results log read", targets=len(ledger))
+        if options.retry:
+            self._failed = await read_failed(self._store, ledger, options.shard, options.codes, stop)
+        return ledger
+
+    async def _work_alone(self, observe: Observe, ledger: Ledger, wanted: Wanted | None) -> Outcome:
+        execution = Execution(self._order, self._settings, self._connection, self._store, ledger)
+        async with self._planned(wanted) as plan:
+
+            def snapshot() -> Snapshot:
+                known = plan.count if plan.count is not None or not execution.is_complete else execution.tally.planned
+                return self._snapshot(execution.tally, known)
+
+            async with observe(snapshot):
+                await execution.work(plan.tasks, lambda: plan.enumeration.listed)
+        return execution.outcome()
+
+    async def _work_by_processes(self, observe: Observe, wanted: Wanted | None) -> list[Outcome]:
+        options, connection = self._options, self._connection
+        async with self._planned(wanted) as plan:
+            starts = divided(self._order, self._settings, connection.served, options.parallelism, plan.spools)
+            crew = Crew(starts, self._store, connection.stop, self._log)
+            async with observe(lambda: self._snapshot(crew.tally, plan.count)):
+                try:
+                    return await crew.work()
+                finally:
+                    self._processes = crew.processes
+
+    @asynccontextmanager
+    async def _planned(self, wanted: Wanted | None) -> AsyncIterator[Plan]:
+        options = self._options
+        async with plan_tasks(
+            self._manifest,
+            self._settings,
+            options.shard,
+            self._connection,
+            options.max_tasks,
+            processes=options.processes,
+            wanted=wanted,
+        ) as plan:
+            self._plan = plan
+            yield plan
 
     async def finish(self) -> Summary:
         """Decide how the run ended, and write its summary beside its lines."""
         summary = self._summary()
-        if not any(trouble.exit_code is Exit.RESULTS for trouble in self._outcome.troubles):
+        if not any(trouble.exit_code is Exit.RESULTS for outcome in self._outcomes for trouble in outcome.troubles):
             content = msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n"
             await self._patience.over(lambda: self._store.create(f"{self._order.stem}.summary.json", content))
         return summary
@@ -162,10 +209,8 @@ class _Run:
     def _warn(self, text: str) -> None:
         self._log(text, logging.WARNING)
 
-    def _snapshot(self, plan: Plan, execution: Execution) -> Snapshot:
+    def _snapshot(self, tally: Tally, total: int | None) -> Snapshot:
         """How far the run is."""
-        tally = execution.tally
-        total = plan.count if plan.count is not None else tally.planned if execution.is_complete else None
         elapsed_s = time.monotonic() - self._began_s
         return Snapshot(tally.planned, total, tally.saved, tally.already_saved, tally.skipped, tally.failed, elapsed_s)
 
@@ -185,14 +230,15 @@ class _Run:
             took_s=time.monotonic() - self._began_s,
             manifest_digest=self._manifest.digest,
             settings_digest=self._settings.digest,
+            processes=self._processes,
             requests=self._connection.requests,
             notes=notes,
         )
         enumeration = plan.enumeration if plan else None
-        return summarize([self._outcome], enumeration, self._settings.failure.accept, about)
+        return summarize(self._outcomes, enumeration, self._settings.failure.accept, about)
 
 
-def _only(failed: FailedTargets) -> Callable[[Planned], bool]:
+def _only(failed: FailedTargets) -> Wanted:
     """Plan what has failed, and nothing else."""
 
     def wanted(planned: Planned) -> bool:

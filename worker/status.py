@@ -117,7 +117,7 @@ class _Reader:
         run, ended = _Run(name), set()
         for file in files:
             if file.name.endswith(f".{_SUMMARY}") and (told := await self._summary(file)) is not None:
-                ended.add((shard_of(told.shard), told.proc))
+                ended |= {(shard_of(told.shard), proc) for proc in (told.proc, *told.processes)}
                 if told.command == _RETRY:
                     self.retries.append(told)
                 else:

@@ -26,6 +26,7 @@ class Summary:
 
     planned = saved + already_saved + skipped + failed + not_attempted; `failed_before` is part of `failed`.
     `started` and `ended` are ISO 8601 in UTC. `command` is "run", or "retry": then only what had failed was planned.
+    `processes` are the child processes whose lines are counted; none where `proc` did the work itself.
     """
 
     schema: int = 1
@@ -59,6 +60,7 @@ class Summary:
     manifest_digest: str
     settings_digest: str
     first_error: dict[str, object] | None
+    processes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     timeline: list[dict[str, object]] = field(default_factory=list)
 

@@ -35,6 +35,18 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         arguments.seconds(text)
 
 
+def test_processes_are_a_number_or_one_for_each_core() -> None:
+    assert arguments.processes("3", lambda: 8) == 3
+    assert arguments.processes("auto", lambda: 8) == 8
+    assert arguments.processes("auto", lambda: 1000) == 64
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "65", "1.5", "all", " 2", "\u0662"])
+def test_what_is_no_number_of_processes_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="1 to 64, or auto"):
+        arguments.processes(text, lambda: 8)
+
+
 def test_exit_codes_are_those_of_a_run() -> None:
     assert arguments.exit_codes("") == frozenset()
     assert arguments.exit_codes("3,5") == {3, 5}

@@ -91,8 +91,12 @@ def test_every_digest_is_in_exactly_one_shard(digest: bytes, count: int) -> None
 @given(st.binary(min_size=16, max_size=16), st.integers(1, 5), st.integers(1, 5))
 def test_a_shard_is_made_up_of_the_shards_of_its_processes(digest: bytes, shards: int, processes: int) -> None:
     for index in range(shards):
-        of_processes = [Shard(index + k * shards, shards * processes) for k in range(processes)]
-        assert Shard(index, shards).holds(digest) is any(part.holds(digest) for part in of_processes)
+        whole = Shard(index, shards)
+        of_processes = whole.divided(processes)
+        assert of_processes == [Shard(index + k * shards, shards * processes) for k in range(processes)]
+        assert whole.holds(digest) is any(part.holds(digest) for part in of_processes)
+        if whole.holds(digest):
+            assert of_processes[whole.part_of(processes)(digest)].holds(digest)
 
 
 def test_shards_are_of_like_size() -> None:

@@ -1,7 +1,8 @@
 """Standing: how a run stands, by what its processes have left, and what is the matter with it."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import msgspec
@@ -31,6 +32,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     shard: str
     proc: str
+    processes: list[str] = []
     outcome: str
     exit: int
     started: str
@@ -58,7 +60,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Trace:
-    """What a process without a summary has left: when its lines were written, and how many of which status."""
+    """What a process that no summary counts has left: when its lines were written, and how many of which status."""
 
     run: str
     shard: Shard
@@ -70,7 +72,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class ShardStanding:
-    """A shard of a run: its newest summary, and the process after it that has none."""
+    """A shard of a run: its newest summary, and what processes have left after it that it does not count."""
 
     index: int
     state: State
@@ -131,10 +133,19 @@ def run_standing(run: str, told: Collection[Told], traces: Collection[Trace]) ->
         mine = [one for one in told if shard_of(one.shard) == shard]
         newest = max(mine, key=lambda one: (one.started, one.ended), default=None)
         since = [one for one in traces if one.shard == shard and (newest is None or one.first_at > newest.started)]
-        trace = max(since, key=lambda one: one.last_at, default=None)
+        trace = _merged(since) if since else None
         state = State.NO_END if trace else newest.state if newest else State.ABSENT
         shards.append(ShardStanding(index, state, newest, trace))
     return RunStanding(run, started, shards)
+
+
+def _merged(traces: Sequence[Trace]) -> Trace:
+    """What several processes of a shard have left, as that of the one which wrote last."""
+    newest = max(traces, key=lambda one: one.last_at)
+    lines: Counter[str] = Counter()
+    for one in traces:
+        lines.update(one.lines)
+    return replace(newest, first_at=min(one.first_at for one in traces), lines=dict(lines))
 
 
 def shard_of(text: str) -> Shard:

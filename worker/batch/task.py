@@ -1,6 +1,7 @@
 """A task: one source through one pipeline, with the identity that the results log knows it by."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +77,14 @@ class Shard:
     def holds(self, digest: bytes) -> bool:
         """Whether the target with this digest belongs to this shard."""
         return int.from_bytes(digest[:8]) % self.count == self.index
+
+    def divided(self, processes: int) -> list["Shard"]:
+        """The parts of this shard for several processes of one machine."""
+        return [Shard(self.index + k * self.count, self.count * processes) for k in range(processes)]
+
+    def part_of(self, processes: int) -> Callable[[bytes], int]:
+        """What tells which of several processes a target of this shard belongs to, by its digest."""
+        return lambda digest: int.from_bytes(digest[:8]) // self.count % processes
 
 
 def _digest(domain: bytes, *fields: str) -> bytes:

@@ -14,6 +14,7 @@ Endpoint = Annotated[str | None, typer.Option(help="`local`, or the URL of an en
 Region = Annotated[str | None, typer.Option(help="Region of the buckets, such as cn-hangzhou.")]
 Results = Annotated[str | None, typer.Option(help="Where the results logs are: a directory, or oss://bucket/prefix.")]
 ShardOf = Annotated[str, typer.Option("--shard", metavar="I/N", help="Do part I of N, counted from 0.")]
+Processes = Annotated[str, typer.Option(metavar="P", help="Share the work among P processes; `auto`: one a core.")]
 Rate = Annotated[str | None, typer.Option(help="Requests per second.")]
 Concurrency = Annotated[str | None, typer.Option(help="Tasks in flight.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Send at most this many tasks.")]

@@ -1,6 +1,5 @@
 """`run` and `retry`."""
 
-import gc
 import os
 import secrets
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from worker.cli.options import (
     MaxDuration,
     MaxTasks,
     Ok,
+    Processes,
     Progress,
     Rate,
     Redo,
@@ -33,7 +33,9 @@ from worker.cli.options import (
     Results,
     ShardOf,
 )
+from worker.cores import usable_cores
 from worker.errors import Exit, WorkerError
+from worker.garbage import look_for_garbage_seldom
 from worker.summary import Snapshot, Summary
 from worker.telemetry.output import print_json, print_text
 
@@ -50,6 +52,7 @@ def run(
     region: Region = None,
     results: Results = None,
     shard: ShardOf = "0/1",
+    processes: Processes = "1",
     rate: Rate = None,
     concurrency: Concurrency = None,
     limit: Limit = None,
@@ -62,7 +65,7 @@ def run(
 ) -> int:
     """Run a job: every source through every pipeline. Resumes, and skips what is done, by itself."""
     flags = _run_flags(endpoint, region, results, rate, concurrency)
-    options = _run_options(shard, limit, max_tasks, max_duration, redo=redo)
+    options = _run_options(shard, processes, limit, max_tasks, max_duration, redo=redo)
     return _run_to_its_end(manifest, settings_of(config, flags), options, ok, progress, as_json=as_json)
 
 
@@ -74,6 +77,7 @@ def retry(
     region: Region = None,
     results: Results = None,
     shard: ShardOf = "0/1",
+    processes: Processes = "1",
     rate: Rate = None,
     concurrency: Concurrency = None,
     limit: Limit = None,
@@ -87,7 +91,9 @@ def retry(
     """Run only what has failed, for good or not: tasks for whose target the newest line is a failure."""
     flags = _run_flags(endpoint, region, results, rate, concurrency)
     codes = arguments.codes(code)
-    options = replace(_run_options(shard, limit, max_tasks, max_duration, redo=redo), retry=True, codes=codes)
+    options = replace(
+        _run_options(shard, processes, limit, max_tasks, max_duration, redo=redo), retry=True, codes=codes
+    )
     return _run_to_its_end(manifest, settings_of(config, flags), options, ok, progress, as_json=as_json)
 
 
@@ -104,7 +110,7 @@ def _run_flags(
 
 
 def _run_options(
-    shard: str, limit: int | None, max_tasks: int | None, max_duration: str | None, *, redo: bool
+    shard: str, processes: str, limit: int | None, max_tasks: int | None, max_duration: str | None, *, redo: bool
 ) -> "RunOptions":
     from worker.run import RunOptions
 
@@ -114,6 +120,7 @@ def _run_options(
         proc=secrets.token_hex(4),
         shard=part,
         parallelism=arguments.parallelism(os.environ, part),
+        processes=arguments.processes(processes, usable_cores),
         limit=limit,
         max_tasks=max_tasks,
         max_duration_s=arguments.seconds(max_duration),
@@ -134,7 +141,7 @@ def _run_to_its_end(
     def observe(snapshot: Callable[[], Snapshot]) -> AbstractAsyncContextManager[None]:
         return show_progress(progress, snapshot)
 
-    _look_for_garbage_seldom()
+    look_for_garbage_seldom()
     try:
         summary = uvloop.run(run_job(job, settings, options, os.environ, observe, log))
     except WorkerError as error:
@@ -149,13 +156,6 @@ def _run_to_its_end(
         place = f"{settings.results.rstrip('/')}/{job.job}/{options.run}"
         print_text(describe_ending(summary, place, _local_folders(settings, job)))
     return Exit.OK if summary.exit in accepted else summary.exit
-
-
-def _look_for_garbage_seldom() -> None:
-    # What there is now stays to the end. Of a task little is left that only the collector finds, and looking for it
-    # every 700 objects took a twentieth of the time (bench/README.md).
-    gc.freeze()
-    gc.set_threshold(5000)
 
 
 def _local_folders(settings: "Settings", job: "Manifest") -> list[str]:

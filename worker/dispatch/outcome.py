@@ -42,9 +42,9 @@ class Outcome:
     requests: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def nothing(cls, stop: Stop) -> "Outcome":
-        """Of a process that was stopped before its first task."""
-        return cls(tally=Tally(), complete=False, stopped=stop.reason, troubles=troubles_of(stop))
+    def nothing(cls, stop: Stop, tally: Tally | None = None) -> "Outcome":
+        """Of a process that was stopped before its first task; `tally` is what others did of its work before."""
+        return cls(tally=tally or Tally(), complete=False, stopped=stop.reason, troubles=troubles_of(stop))
 
     @property
     def undone(self) -> bool:

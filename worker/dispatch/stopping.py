@@ -22,6 +22,7 @@ class Reason(StrEnum):
     OUTAGE = "outage"
     FAILURES = "failures"
     STALL = "stall"
+    PEER = "peer"  # another process of the run has a reason of its own
 
 
 class Stop:
@@ -47,6 +48,11 @@ class Stop:
             # Who throws the switch is not waiting, even where it is inside a wait: it leaves by the check at its end.
             for task in self._waiting - {asyncio.current_task()}:
                 task.cancel()
+
+    @property
+    def hurries(self) -> bool:
+        """Whether what is on its way shall not be waited for."""
+        return self._hurry.is_set()
 
     async def wait(self) -> None:
         """Return when the switch is thrown."""

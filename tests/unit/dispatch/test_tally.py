@@ -42,6 +42,23 @@ def test_bytes_are_those_of_saved_tasks() -> None:
     assert tally.tries == {"InternalError": 3, "Timeout": 1}
 
 
+records = st.lists(
+    st.sampled_from(
+        [record(target=TargetRecord("renditions", "a", 70)), record(status=Status.SKIPPED), failed("NoSuchKey")]
+    )
+)
+
+
+@given(records, records)
+def test_the_tally_of_two_processes_is_that_of_one_which_did_it_all(first: list[Record], second: list[Record]) -> None:
+    one, other, all_of_it = Tally(7, 1, 2, 1), Tally(5, 2, 1, 0), Tally(12, 3, 3, 1)
+    for tally, found in ((one, first), (other, second), (all_of_it, [*first, *second])):
+        for each in found:
+            tally.count(each)
+    one.add(other)
+    assert one == all_of_it
+
+
 def test_the_first_error_is_kept() -> None:
     tally = Tally()
     for code in ("ImageDamage", "NoSuchKey"):

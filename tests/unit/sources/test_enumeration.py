@@ -21,7 +21,7 @@ from worker.errors import UsageError
 from worker.oss.names import ObjectRef
 from worker.sources.enumeration import Enumeration, Planned
 from worker.sources.files import Files
-from worker.sources.spool import Spool
+from worker.sources.proving import Proof
 
 WHOLE = Shard(0, 1)
 
@@ -44,7 +44,7 @@ async def streamed(tested: Enumeration) -> list[Planned]:
 
 def spooled(tested: Enumeration, guarded: list[PrefixSource] | None = None) -> tuple[list[Planned], int]:
     async def main() -> tuple[list[Planned], int]:
-        with Spool(guarded or []) as spool:
+        with Proof(guarded or []) as spool:
             await spool.fill(tested)
             return [item async for item in spool.tasks()], spool.count
 
@@ -57,7 +57,7 @@ async def test_it_is_known_which_pipeline_writes_a_target() -> None:
     keys = ["in/a.jpg", "in/b.jpg"]
     tested = enumeration(job, keys)
     assert len(await streamed(tested)) == 4
-    with Spool([]) as spool:
+    with Proof([]) as spool:
         await spool.fill(enumeration(job, keys))
         for writer_of in (tested.writer_of, spool.writer_of):
             for name in ("small", "big"):

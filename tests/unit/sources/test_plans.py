@@ -36,7 +36,7 @@ from worker.planning import plan_tasks
 from worker.settings import Limits, Settings
 from worker.sources.enumeration import Enumeration
 from worker.sources.files import Files
-from worker.sources.spool import Spool
+from worker.sources.proving import Proof
 
 ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
 KINDS = ("prefix", "objects", "list", "csv", "jsonl", "parquet", "inventory")
@@ -128,7 +128,7 @@ def proven(job: Manifest) -> Planned:
         counts = Enumeration(job, Shard(0, 1), Bucket(), Files(Bucket()), ())
         if collision_free(job) and apart(job):
             return Planned([item async for item in counts.streamed()], counts)
-        with Spool([], apart=apart(job)) as spool:
+        with Proof([], apart=apart(job)) as spool:
             await spool.fill(counts)
             return Planned([item async for item in spool.tasks()], counts)
 

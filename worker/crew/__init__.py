@@ -1,0 +1,1 @@
+"""The crew: the child processes that share the tasks of one run, so that all cores work."""

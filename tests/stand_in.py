@@ -153,6 +153,8 @@ class StandIn:
             return self._list(request.bucket, objects, request.query)
         if request.method == "PUT":
             return self._put(request, objects)
+        if request.method == "DELETE":
+            return self._delete(request, objects)
         if request.key not in objects:
             return refusal(404, "NoSuchKey")
         if request.method == "POST":
@@ -180,6 +182,11 @@ class StandIn:
         self.contents[request.bucket, request.key] = request.body
         return Reply()
 
+    def _delete(self, request: Seen, objects: dict[str, str]) -> Reply:
+        objects.pop(request.key, None)
+        self.contents.pop((request.bucket, request.key), None)
+        return Reply(204)
+
     def _get(self, request: Seen, content: bytes) -> Reply:
         first, _, last = request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
         return Reply(206, body=content[int(first) : int(last or len(content)) + 1])
@@ -200,7 +207,7 @@ class StandIn:
         keys = self._sorted[bucket, prefix]
         begin = bisect_right(keys, after) if after else 0
         page, more = keys[begin : begin + self.page], len(keys) > begin + self.page
-        entries = "".join(_entry(key, objects[key], self._size(bucket, key)) for key in page)
+        entries = "".join(_entry(key, objects[key], self._size(bucket, key)) for key in page if key in objects)
         token = f"<NextContinuationToken>{quote(page[-1])}</NextContinuationToken>" if more else ""
         return Reply(
             body=f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>"

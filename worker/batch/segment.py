@@ -19,6 +19,16 @@ def is_segment(name: str) -> bool:
     return run != CHECKPOINT and file.endswith(SUFFIX) and not file.startswith(".") and "/" not in file
 
 
+def is_of_run(name: str) -> bool:
+    """Whether a run or a retry has left a file: what `verify` has found is of none."""
+    return run_of(name) != CHECKPOINT and _SHARD.match(name.partition("/")[2]) is not None
+
+
+def is_of_verification(name: str) -> bool:
+    """Whether a file is a segment of what `verify` has found."""
+    return is_segment(name) and name.partition("/")[2].startswith(f"{VERIFICATION}.")
+
+
 def run_of(name: str) -> str:
     """The run that a file belongs to."""
     return name.partition("/")[0]

@@ -297,8 +297,9 @@ async def test_a_run_compacts_by_itself_once_there_are_many_segments() -> None:
     await check(history)
 
 
-def ended(history: History, run: str, started: str) -> None:
-    history.objects.contents[f"{PLACE}{run}/0-of-1.a.summary.json"] = json.dumps({"started": started}).encode()
+def ended(history: History, run: str, started: str, command: str = "run", proc: str = "a") -> None:
+    told = {"started": started, "command": command}
+    history.objects.contents[f"{PLACE}{run}/0-of-1.{proc}.summary.json"] = json.dumps(told).encode()
 
 
 def aged(history: History, days: dict[str, int]) -> None:
@@ -327,11 +328,30 @@ async def test_pruning_deletes_the_segments_of_old_runs_and_nothing_else() -> No
 async def test_pruning_keeps_the_run_that_has_started_last_however_old_it_is() -> None:
     history = some_nights()
     ended(history, "run-1", "2026-10-02T00:00:00.000Z")
-    ended(history, "run-2", "2026-10-01T00:00:00.000Z")
+    ended(history, "run-2", "2026-10-01T00:00:00.000Z", proc="b")
     aged(history, {"run-1": 40, "run-2": 31})
     done = await prune(history.objects.store(), patience(), timedelta(days=1), EPOCH, pytest.fail)
     assert (done.runs, done.segments) == (1, 1)
     assert not any("run-2" in key and is_segment(key.removeprefix(PLACE)) for key in history.objects.contents)
+    await check(history)
+
+
+@pytest.mark.parametrize("of_none", ["verify.d.0", "0-of-1.a.0"], ids=["verify", "retry"])
+async def test_what_is_of_no_run_is_never_the_newest_and_stays_until_a_run_has_begun_after_it(of_none: str) -> None:
+    history = some_nights()
+    ended(history, "run-1", "2026-10-01T00:00:00.000Z")
+    history.write(f"run-3/{of_none}.jsonl", [Line(2, 0, Status.MISSING, 9, permanent=False, touched=True)])
+    if of_none.startswith("0"):
+        ended(history, "run-3", "2026-11-10T00:00:00.000Z", "retry")
+    names = [name for name in history.objects.contents if is_segment(name.removeprefix(PLACE))]
+    aged(history, {"run-1": 50, "run-2": 40, "run-3": 35})
+    assert (await prune(history.objects.store(), patience(), timedelta(days=30), EPOCH, pytest.fail)).runs == 1
+    assert [name for name in names if name not in history.objects.contents] == names[:2]  # of run-1
+    await check(history)
+    history.objects.contents[f"{PLACE}a-note"] = b"somebody's"
+    history.write("run-4/0-of-1.e.0.jsonl", [saved(2, 0, 20)])
+    aged(history, {"run-2": 40, "run-3": 35, "run-4": 33})
+    assert (await prune(history.objects.store(), patience(), timedelta(days=30), EPOCH, pytest.fail)).runs == 2
     await check(history)
 
 

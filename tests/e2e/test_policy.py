@@ -23,6 +23,9 @@ async def test_a_policy_needs_no_settings_and_no_service(desk: Desk) -> None:
     assert plain.out == (await desk.run("policy", "job.yaml", "--json", environ={})).out
     resources = [resource for statement in plain.json["Statement"] for resource in statement["Resource"]]
     assert "acs:oss:*:*:second/*" in resources
+    desk.write("config.yaml", "results: oss://results/logs\n")
+    assert "acs:oss:*:*:results/logs/least/*" in (await desk.run("policy", "job.yaml", environ={})).out
+    (desk.path / "config.yaml").unlink()
     (desk.path / "more.csv").unlink()
     missing = await desk.run("policy", "job.yaml", environ={})
     assert (missing.code, missing.out) == (64, "")

@@ -137,7 +137,9 @@ async def test_compact_and_prune_keep_what_the_log_says(desk: Desk, results: str
         assert (await desk.run("run", "job.yaml")).code == 0
         pruned = await desk.run("prune", "copies", "--keep-days", "1", "--json")
         # The stand-in says of all objects that they are days old, but the newest run is kept; on the disk all is new.
-        assert (pruned.code, pruned.json["kept_runs"]) == (0, 2 if results == "./results" else 1)
+        kept = (2, desk.lines()) if results == "./results" else (1, lines_in(server))
+        assert (pruned.code, pruned.json["kept_runs"]) == (0, kept[0])
+        assert len(kept[1]) == (20 if results == "./results" else 8)
         again = await desk.run("run", "job.yaml", "--json")
         assert (again.code, again.json["already_saved"], again.json["attempts"]) == (0, 20, 0)
 
@@ -157,6 +159,21 @@ async def test_upkeep_of_what_is_no_job(desk: Desk, args: tuple[str, ...], code:
     ended = await desk.run(*args)
     assert ended.code == code
     assert ("there are no results of a job 'other'" in ended.err) is (code == 66)
+
+
+@pytest.mark.parametrize("config", ["", "results: ./results\n"])
+async def test_upkeep_of_a_directory_needs_no_endpoint_and_that_of_a_bucket_does(desk: Desk, config: str) -> None:
+    async with StandIn(buckets(3)) as server:
+        desk.set_up(server)
+        assert (await desk.run("run", "job.yaml")).code == 0
+    desk.write("config.yaml", config)
+    cluster = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "OSS_SAVEAS_RESULTS_DURABLE": "true"}
+    for args in (("status", "copies"), ("compact", "copies"), ("prune", "copies", "--keep-days", "1")):
+        ended = await desk.run(*args, environ=cluster)
+        assert ended.code == 0, ended.err
+        refused = await desk.run(*args, "--results", BUCKET)
+        assert (refused.code, "no endpoint is set" in refused.err) == (64, True)
+    assert not (desk.path / "local-oss").exists()
 
 
 async def test_an_old_run_is_pruned_and_its_targets_stay_done(desk: Desk) -> None:

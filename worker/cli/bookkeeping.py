@@ -51,7 +51,7 @@ def status(
     from worker.status import status_of
     from worker.telemetry.status import describe_status
 
-    settings = settings_of(config, {"--results": results})
+    settings = settings_of(config, {"--results": results}, asks="results")
     found = uvloop.run(status_of(settings, arguments.job(job), os.environ, log, every=every))
     if as_json:
         print_json(found.document())
@@ -71,7 +71,7 @@ def compact(
     from worker.telemetry.upkeep import describe_compaction
     from worker.upkeep import compact_job
 
-    settings = settings_of(config, {"--results": results})
+    settings = settings_of(config, {"--results": results}, asks="results")
     done = uvloop.run(compact_job(settings, arguments.job(job), quarantine, os.environ, log))
     if as_json:
         print_json(done.document())
@@ -91,7 +91,7 @@ def prune(
     from worker.telemetry.upkeep import describe_pruning
     from worker.upkeep import prune_job
 
-    settings = settings_of(config, {"--results": results})
+    settings = settings_of(config, {"--results": results}, asks="results")
     done = uvloop.run(prune_job(settings, arguments.job(job), keep_days, os.environ, log))
     if as_json:
         print_json(done.document())

@@ -12,28 +12,31 @@ from worker.telemetry.logs import LOGGER, set_up_logs
 if TYPE_CHECKING:
     from worker.batch.manifest import Manifest
     from worker.settings import Settings
+    from worker.settings.loading import Asks
 
 _DEFAULT_CONFIG = Path("config.yaml")
 
 
-def settings_of(config: Path | None, flags: dict[str, str | None]) -> "Settings":
+def settings_of(config: Path | None, flags: dict[str, str | None], asks: "Asks" = "service") -> "Settings":
     """The settings by the file, the environment and flags; from here on the log goes where they say.
+
+    `asks`: whom the command asks. Where that is not the service no endpoint has to be set.
 
     Raises:
         UsageError: They are wrong, or the file cannot be read.
     """
     from worker.settings.loading import load_settings
 
-    path = settings_file(config)
+    path = _settings_file(config)
     text = None if path is None else _read(path)
-    settings, warnings = load_settings(text, str(path or _DEFAULT_CONFIG), os.environ, flags)
+    settings, warnings = load_settings(text, str(path or _DEFAULT_CONFIG), os.environ, flags, asks)
     set_up_logs(settings.log.format, settings.log.level)
     for warning in warnings:
         log(warning, level=logging.WARNING)
     return settings
 
 
-def settings_file(config: Path | None) -> Path | None:
+def _settings_file(config: Path | None) -> Path | None:
     """The settings file: one that is named has to be there."""
     path = config or Path(os.environ.get("OSS_SAVEAS_CONFIG") or _DEFAULT_CONFIG)
     wanted = config is not None or "OSS_SAVEAS_CONFIG" in os.environ

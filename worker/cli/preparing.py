@@ -11,7 +11,7 @@ import typer
 import uvloop
 
 from worker import arguments
-from worker.cli.inputs import log, manifest_at, settings_file, settings_of
+from worker.cli.inputs import log, manifest_at, settings_of
 from worker.cli.options import Config, Endpoint, Json, ManifestPath, Region, Results, ShardOf
 from worker.errors import Exit, UsageError
 from worker.telemetry.output import complain, print_json, print_text
@@ -104,11 +104,8 @@ def policy(manifest: ManifestPath, config: Config = None, results: Results = Non
     from worker.permissions import permissions
 
     del as_json
-    found, now = settings_file(config), datetime.now(UTC)
-    # Where nothing says otherwise the endpoint does not matter: nobody is asked.
-    anywhere = None if found or "OSS_SAVEAS_ENDPOINT" in os.environ else "local"
-    settings = settings_of(config, {"--endpoint": anywhere, "--results": results})
-    job = manifest_at(manifest, now)
+    settings = settings_of(config, {"--results": results}, asks="nobody")
+    job = manifest_at(manifest, datetime.now(UTC))
     can_look = settings.addressing != "cname"
     print_json(uvloop.run(permissions(job, results=settings.results, can_look=can_look)))
     return Exit.OK

@@ -15,7 +15,7 @@ from worker.oss.endpoint import parse_endpoint
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-_OSS = "oss://"
+OSS = "oss://"
 _REGION = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 
 
@@ -48,7 +48,7 @@ def _region(value: str) -> str:
 def _results(value: str) -> str:
     if not value:
         raise MendableError("'results' names no place", "write a path, as ./results, or oss://bucket/prefix")
-    if value.startswith(_OSS):
+    if value.startswith(OSS):
         place = _in_bucket(value)
         key = place.key and key_problem(place.key)
         reason = bucket_problem(place.bucket) or key or ("a part of the prefix is empty" if "//" in place.key else "")
@@ -58,7 +58,7 @@ def _results(value: str) -> str:
 
 
 def _in_bucket(results: str) -> ObjectRef:
-    bucket, _, prefix = results.removeprefix(_OSS).partition("/")
+    bucket, _, prefix = results.removeprefix(OSS).partition("/")
     return ObjectRef(bucket, prefix.removesuffix("/"))
 
 
@@ -185,7 +185,7 @@ class Settings:
     @property
     def results_bucket(self) -> ObjectRef | None:
         """Bucket and prefix of the results, the prefix without its last slash; None where they are in a directory."""
-        return _in_bucket(self.results) if self.results.startswith(_OSS) else None
+        return _in_bucket(self.results) if self.results.startswith(OSS) else None
 
     @property
     def digest(self) -> str:

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -13,8 +13,10 @@ from worker.batch.document import Document, Path
 from worker.batch.findings import UNKNOWN_KEY, explain, in_order, nearest, validator
 from worker.errors import Problem, UsageError
 from worker.oss.endpoint import is_loopback
-from worker.settings import Settings
+from worker.settings import OSS, Settings
 
+# Whom a command asks.
+Asks = Literal["service", "results", "nobody"]
 _PREFIX = "OSS_SAVEAS_"
 # Read elsewhere: they say which run this is, not how it runs.
 RESERVED = frozenset({f"{_PREFIX}{name}" for name in ("CONFIG", "RUN", "SHARDS", "PARALLELISM", "NOW")})
@@ -30,7 +32,11 @@ FLAGS: Mapping[str, Path] = {
 
 
 def load_settings(
-    text: str | None, file: str, environ: Mapping[str, str], flags: Mapping[str, str | None]
+    text: str | None,
+    file: str,
+    environ: Mapping[str, str],
+    flags: Mapping[str, str | None],
+    asks: Asks = "service",
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings, and warnings about variables that are none.
 
@@ -39,19 +45,22 @@ def load_settings(
         file: Its path, for messages and as the base of the paths in it.
         environ: The environment; variables without a value count as not set.
         flags: Values by the names of `FLAGS`; None is a flag that was not given.
+        asks: Whom the command asks: the service, whoever keeps the results, or nobody. Where that is not the service
+            no endpoint has to be set.
 
     Raises:
         UsageError: They are wrong; with every problem found.
     """
-    return _Reader(document.parse(text or "", file), environ).read(flags)
+    return _Reader(document.parse(text or "", file), environ, asks).read(flags)
 
 
 class _Reader:
     """Lays the layers over one another and remembers where each value came from."""
 
-    def __init__(self, source: Document, environ: Mapping[str, str]) -> None:
+    def __init__(self, source: Document, environ: Mapping[str, str], asks: Asks) -> None:
         self._document = source
         self._environ = environ
+        self._asks = asks
         # Values that do not come from the file, by the variable or flag that gave them.
         self._origins: dict[Path, str] = {}
         self._problems: list[Problem] = list(source.problems)
@@ -64,6 +73,8 @@ class _Reader:
         for flag, value in flags.items():
             if value is not None:
                 self._overlay(FLAGS[flag], value, flag)
+        if isinstance(self._data, dict) and "endpoint" not in self._data and not self._asks_the_service:
+            self._data["endpoint"] = "local"  # nobody is asked there
         try:
             settings = validator(Settings).validate_python(self._data)
         except ValidationError as error:
@@ -74,6 +85,11 @@ class _Reader:
         if self._problems:
             raise UsageError(in_order(self._problems))
         return self._placed(settings), warnings
+
+    @property
+    def _asks_the_service(self) -> bool:
+        in_bucket = str(self._data.get("results", "")).startswith(OSS)
+        return self._asks == "service" or (self._asks == "results" and in_bucket)
 
     def _overlay_environment(self) -> Iterator[str]:
         """Put variables over the file; yields a warning for each that is no setting."""
@@ -126,7 +142,7 @@ class _Reader:
             self._add(("results",), reason, "use the bucket's own endpoint, or name a directory")
         if not self._environ.get(_IN_CLUSTER):
             return
-        if settings.endpoint == "local" and not settings.local.in_cluster:
+        if settings.endpoint == "local" and self._asks_the_service and not settings.local.in_cluster:
             reason = "the local OSS in a cluster: what it saves is lost with the pod"
             self._add(
                 ("endpoint",), reason, "write the endpoint's URL, or set `local: {in_cluster: true}` if that is meant"

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from xml.sax.saxutils import escape
 from worker.oss.process import SaveAs, parse
 
 PAGE = 1000
+_LONG_AGO = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 SIZE = 1234
 
 
@@ -180,11 +182,13 @@ class StandIn:
             return refusal(409, "FileAlreadyExists")
         objects[request.key] = "C0FFEE"
         self.contents[request.bucket, request.key] = request.body
+        self.modified[request.bucket, request.key] = time.time()
         return Reply()
 
     def _delete(self, request: Seen, objects: dict[str, str]) -> Reply:
         objects.pop(request.key, None)
-        self.contents.pop((request.bucket, request.key), None)
+        for known in (self.contents, self.modified):
+            known.pop((request.bucket, request.key), None)
         return Reply(204)
 
     def _get(self, request: Seen, content: bytes) -> Reply:
@@ -207,7 +211,11 @@ class StandIn:
         keys = self._sorted[bucket, prefix]
         begin = bisect_right(keys, after) if after else 0
         page, more = keys[begin : begin + self.page], len(keys) > begin + self.page
-        entries = "".join(_entry(key, objects[key], self._size(bucket, key)) for key in page if key in objects)
+        entries = "".join(
+            _entry(key, objects[key], self._size(bucket, key), self.modified.get((bucket, key)))
+            for key in page
+            if key in objects
+        )
         token = f"<NextContinuationToken>{quote(page[-1])}</NextContinuationToken>" if more else ""
         return Reply(
             body=f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>"
@@ -243,8 +251,10 @@ def _http(reply: Reply, method: str) -> bytes:
     return f"HTTP/1.1 {reply.status} Made-Up\r\n{lines}\r\n".encode() + (b"" if method == "HEAD" else reply.body)
 
 
-def _entry(key: str, etag: str, size: int) -> str:
+def _entry(key: str, etag: str, size: int, modified: float | None) -> str:
+    at = _LONG_AGO if modified is None else datetime.fromtimestamp(modified, UTC)
     return (
         f"<Contents><Key>{quote(key)}</Key><ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size>"
-        "<LastModified>2026-11-20T08:00:00.000Z</LastModified><StorageClass>Standard</StorageClass></Contents>"
+        f"<LastModified>{at.isoformat(timespec='milliseconds')[:-6]}Z</LastModified>"
+        "<StorageClass>Standard</StorageClass></Contents>"
     )

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import msgspec
 
-from worker.batch.record import decode_brief, timestamp
-from worker.batch.segment import CHECKPOINT, in_order, run_of
+from worker.batch.damage import Damage
+from worker.batch.record import Brief, decode_brief, timestamp
+from worker.batch.segment import CHECKPOINT, in_order, is_of_verification, run_of
 from worker.batch.standing import JobStanding, RunStanding, Told, Trace, run_standing, shard_of
 from worker.batch.task import Shard
 from worker.connection import Log
@@ -46,11 +47,13 @@ async def status_of(
                 raise UnknownError(message)
             retries = [told for told in reader.retries if told.started >= runs[0].started]
             await reader.count_lines(runs if every else runs[:1])
+            damage = await reader.damage(runs[0].standing)
         except StoreError as error:
             raise unreadable(error) from error
     return JobStanding(
         job=job,
-        newest=runs[0].standing,
+        newest=damage.run,
+        damage=damage.counts,
         retries=sorted(retries, key=lambda told: told.started),
         runs=[run.standing for run in runs] if every else None,
     )
@@ -79,12 +82,14 @@ class _Reader:
     def __init__(self, store: Store, warn: Callable[[str], None]) -> None:
         self._store = store
         self._warn = warn
+        self._files: list[Stored] = []
         self.retries: list[Told] = []
 
     async def newest(self, *, every: bool) -> list[_Run]:
         """The runs that were read, the one that has started last first: all, or as many as tell which one it is."""
         files: dict[str, list[Stored]] = {}
-        for file in await self._store.files():
+        self._files = await self._store.files()
+        for file in self._files:
             if run_of(file.name) != CHECKPOINT and _FILE.fullmatch(file.name.partition("/")[2]):
                 files.setdefault(run_of(file.name), []).append(file)
         touched = {run: max(file.modified for file in found) for run, found in files.items()}
@@ -104,14 +109,32 @@ class _Reader:
         traces = {f"{trace.run}/{_stem(trace)}": trace for run in runs for trace in run.traces}
         for beginning, trace in traces.items():
 
-            def is_of_it(name: str, beginning: str = beginning) -> bool:
-                return name.startswith(beginning)
+            def take(line: Brief, trace: Trace = trace) -> None:
+                trace.lines[line.status] = trace.lines.get(line.status, 0) + 1
+                trace.last_at = max(trace.last_at, line.at)
 
-            async with aclosing(read_lines(self._store, decode_brief, self._warn, is_of_it)) as batches:
-                async for batch in batches:
-                    for line in batch:
-                        trace.lines[line.status] = trace.lines.get(line.status, 0) + 1
-                        trace.last_at = max(trace.last_at, line.at)
+            await self._read_lines(_begins_with(beginning), take)
+
+    async def damage(self, run: RunStanding) -> Damage:
+        """What `verify` has found since a run began, and the run itself has not mended, as it may have gone on."""
+        damage = Damage(run)
+        began = min(shard.since for shard in run.shards if shard.since)
+        recent = {
+            file.name
+            for file in self._files
+            if is_of_verification(file.name) and timestamp(file.modified + _DOUBT) >= began
+        }
+        if recent:
+            await self._read_lines(recent.__contains__, damage.find)
+        if damage and damage.first_at <= run.last_at:
+            await self._read_lines(_begins_with(f"{run.run}/"), damage.mend)
+        return damage
+
+    async def _read_lines(self, wanted: Callable[[str], bool], take: Callable[[Brief], None]) -> None:
+        async with aclosing(read_lines(self._store, decode_brief, self._warn, wanted)) as batches:
+            async for batch in batches:
+                for line in batch:
+                    take(line)
 
     async def _read(self, name: str, files: list[Stored]) -> _Run | None:
         run, ended = _Run(name), set()
@@ -148,6 +171,10 @@ class _Reader:
             return decode_brief(line).at
         except ValueError:
             return timestamp(file.modified)
+
+
+def _begins_with(beginning: str) -> Callable[[str], bool]:
+    return lambda name: name.startswith(beginning)
 
 
 def _parts(name: str) -> tuple[Shard, str, str]:

@@ -1,6 +1,7 @@
 """`status`: how the newest run of a job stands, and what is the matter, in the first line."""
 
 import asyncio
+import json
 import signal
 
 import pytest
@@ -62,9 +63,58 @@ async def test_failures_are_3_and_a_retry_is_told_but_is_no_run(desk: Desk) -> N
         assert (await desk.run("verify", "job.yaml")).code == 0
         server.buckets["renditions"].clear()
         assert (await desk.run("verify", "job.yaml")).code == 3
-        assert (await desk.run("status", "copies")).code == 3  # what `verify` has written is of no run
+        damaged = await desk.run("status", "copies")
+        assert damaged.out.startswith(
+            "Damaged: 1 tasks failed, the first of ImageDamage, and `verify` has found targets not as recorded: 3 missi"
+        )
         await desk.run("run", "job.yaml")
         assert (await desk.run("status", "copies")).code == 0
+
+
+@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+async def test_what_verify_has_found_is_5_until_a_run_has_mended_it(desk: Desk, results: str) -> None:
+    async with StandIn({"photos": keys_below("in/", 30), "renditions": {}, "results": {}}) as server:
+        desk.set_up(server, results=results)
+        for number in range(2):
+            await desk.run("run", "job.yaml", "--shard", f"{number}/2", environ=named("night"))
+        del server.buckets["renditions"]["small/in/00003.jpg"]
+        assert (await desk.run("verify", "job.yaml")).code == 3
+        assert (await desk.run("run", "job.yaml")).code == 0
+        assert (await desk.run("status", "copies")).code == 0  # a whole run has gone over it
+        for number in range(2):
+            await desk.run("run", "job.yaml", "--shard", f"{number}/2", environ=named("night"))
+        for key in sorted(server.buckets["renditions"])[:10]:
+            del server.buckets["renditions"][key]
+        for key in sorted(server.buckets["renditions"])[:5]:
+            server.modified["renditions", key] += 3600
+        found = await desk.run("verify", "job.yaml", "--json")
+        assert (found.json["missing"], found.json["altered"]) == (10, 5)
+        assert (await desk.run("verify", "job.yaml")).code == 0  # what is known to be damaged is not looked at
+        assert (await desk.run("retry", "job.yaml")).code == 0
+        damaged = await desk.run("status", "copies", "--json", "--all")
+        assert (damaged.code, damaged.json["exit"], damaged.json["state"]) == (5, 5, "damaged")
+        assert damaged.json["damage"] == {"missing": 10, "altered": 5}
+        assert damaged.json["runs"][0]["state"] == "complete"
+        told = (await desk.run("status", "copies")).out
+        assert told.startswith("Damaged: `verify` has found targets not as recorded: 10 missing, 5 altered. The next ")
+        await desk.run("run", "job.yaml", "--shard", "0/2", environ=named("night"))
+        half = await desk.run("status", "copies", "--json")
+        assert (half.code, 0 < sum(half.json["damage"].values()) < 15) == (5, True)
+        await desk.run("run", "job.yaml", "--shard", "1/2", environ=named("night"))
+        assert (await desk.run("status", "copies", "--json")).json["damage"] == {"missing": 0, "altered": 0}
+        assert (await desk.run("status", "copies")).code == 0
+
+
+async def test_what_verify_has_found_while_a_run_went_on_may_have_been_mended_by_it(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 4), "renditions": {}}) as server:
+        desk.set_up(server)
+        await desk.run("run", "job.yaml")
+        (summary,), lines = desk.summaries(), desk.lines()
+        missing = [{**line, "status": "missing", "at": summary["started"]} for line in lines]
+        missing[1]["at"] = summary["ended"]
+        desk.write("results/copies/v/verify.ab.0.jsonl", "".join(json.dumps(line) + "\n" for line in missing))
+        found = await desk.run("status", "copies", "--json")
+        assert (found.code, found.json["damage"]) == (5, {"missing": 1, "altered": 0})
 
 
 async def test_a_process_that_was_killed_has_no_end_until_it_is_run_again(desk: Desk) -> None:

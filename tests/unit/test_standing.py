@@ -38,9 +38,9 @@ def test_newer_summaries_and_traces_count_and_shards_that_are_not_there() -> Non
     old = Trace("r", Shard(0, 3), "x", "0", "0")
     run = run_standing("r", [told("0/3", 5), told("0/3", 0, "2"), told("1/3"), told("0/1", 5, "0")], [trace, old])
     assert [shard.state for shard in run.shards] == [State.COMPLETE, State.NO_END, State.ABSENT]
-    found = JobStanding(job="j", newest=run, retries=[told(command="retry")], runs=[run])
+    found = JobStanding(job="j", newest=run, damage={}, retries=[told(command="retry")], runs=[run])
     assert (found.exit, len(found.document()["runs"])) == (5, 1)  # type: ignore[arg-type] # a list, of whatever
-    assert "runs" not in JobStanding(job="j", newest=run, retries=[], runs=None).document()
+    assert "runs" not in JobStanding(job="j", newest=run, damage={}, retries=[], runs=None).document()
 
 
 def test_shards_of_two_manifests_are_no_whole() -> None:

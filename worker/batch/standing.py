@@ -1,13 +1,13 @@
 """Standing: how a run stands, by what its processes have left, and what is the matter with it."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import msgspec
 
-from worker.batch.task import Shard
+from worker.batch.task import Shard, shard_index
 from worker.errors import Exit
 
 COUNTS = ("planned", "saved", "already_saved", "skipped", "failed", "failed_before", "not_attempted")
@@ -19,11 +19,13 @@ class State(StrEnum):
     ABSENT = "absent"  # nobody has left anything of it
     NO_END = "no_end"  # lines, and no summary after them: a process goes on, or was killed
     UNFINISHED = "unfinished"
+    DAMAGED = "damaged"  # finished, but `verify` has found targets missing or altered since: of a job, not of a shard
     FAILED = "failed"  # finished, but for tasks that failed for good, or entries that selected nothing
     COMPLETE = "complete"
 
 
 _STATE_OF = {Exit.OK: State.COMPLETE, Exit.FAILED: State.FAILED, Exit.NOTHING_SELECTED: State.FAILED}
+_EXIT_OF = {State.COMPLETE: Exit.OK, State.FAILED: Exit.FAILED}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,11 @@ class ShardStanding:
     told: Told | None
     trace: Trace | None
 
+    @property
+    def since(self) -> str:
+        """When the process began that has last planned its tasks; empty where there is none."""
+        return self.trace.first_at if self.trace else self.told.started if self.told else ""
+
 
 @dataclass(frozen=True, slots=True)
 class RunStanding:
@@ -96,8 +103,8 @@ class RunStanding:
 
     @property
     def exit(self) -> Exit:
-        """What the command `status` ends with."""
-        return {State.COMPLETE: Exit.OK, State.FAILED: Exit.FAILED}.get(self.state, Exit.UNFINISHED)
+        """What the command `status` ends with, where nothing has happened to the targets since."""
+        return _EXIT_OF.get(self.state, Exit.UNFINISHED)
 
     @property
     def manifests(self) -> set[str]:
@@ -114,6 +121,16 @@ class RunStanding:
         """The sums over the newest summaries of all shards."""
         told = [shard.told for shard in self.shards if shard.told]
         return {name: sum(getattr(one, name) for one in told) for name in COUNTS}
+
+    @property
+    def last_at(self) -> str:
+        """When a process of it was last heard of."""
+        told = [shard.told.ended for shard in self.shards if shard.told]
+        return max([*told, *(shard.trace.last_at for shard in self.shards if shard.trace)])
+
+    def since(self, digest: bytes) -> str:
+        """When the process began that has last planned the target with this digest, or would have."""
+        return self.shards[shard_index(digest, len(self.shards))].since or self.started
 
     def of(self, *states: State) -> list[ShardStanding]:
         """The shards that stand so."""
@@ -164,21 +181,32 @@ def shard_of(text: str) -> Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStanding:
-    """What `status` says: of the newest run, of `retries` since it began, and of all runs where they were asked for."""
+    """What `status` says: of the newest run, of `retries` since it began, and of all runs where they were asked for.
+
+    `damage` counts what `verify` has found of the newest run's targets since: the next run saves them again.
+    """
 
     job: str
     newest: RunStanding
+    damage: Mapping[str, int]
     retries: Sequence[Told]
     runs: Sequence[RunStanding] | None
 
     @property
+    def state(self) -> State:
+        """What is the matter with the job."""
+        found = [self.newest.state, *([State.DAMAGED] if any(self.damage.values()) else [])]
+        return min(found, key=list(State).index)
+
+    @property
     def exit(self) -> Exit:
         """How the command ends."""
-        return self.newest.exit
+        return _EXIT_OF.get(self.state, Exit.UNFINISHED)
 
     def document(self) -> dict[str, object]:
         """As `--json` prints it."""
         found: dict[str, object] = {"schema": 1, "job": self.job, **_summed(self.newest)}
+        found |= {"state": self.state, "exit": int(self.exit), "damage": dict(self.damage)}
         found["shards"] = [_shard(shard) for shard in self.newest.shards]
         found["retries"] = [_retry(told) for told in self.retries]
         if self.runs is not None:

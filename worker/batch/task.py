@@ -76,7 +76,12 @@ class Shard:
 
     def holds(self, digest: bytes) -> bool:
         """Whether the target with this digest belongs to this shard."""
-        return int.from_bytes(digest[:8]) % self.count == self.index
+        return shard_index(digest, self.count) == self.index
+
+
+def shard_index(digest: bytes, count: int) -> int:
+    """Which of so many shards the target with this digest belongs to."""
+    return int.from_bytes(digest[:8]) % count
 
     def divided(self, processes: int) -> list["Shard"]:
         """The parts of this shard for several processes of one machine."""

@@ -17,6 +17,8 @@ def describe_status(found: JobStanding) -> str:
         ("counts", counts((name, run.counts[name]) for name in COUNTS) or "no summary yet"),
     ]
     rows += [(f"shard {shard.index}", _shard(shard)) for shard in run.shards]
+    if any(found.damage.values()):
+        rows.append(("damage", f"{counts(found.damage.items())}, as `verify` has found since: the next `run` mends it"))
     if len(run.settings) > 1:
         rows.append(("note", "the shards have run with different settings"))
     rows += [
@@ -25,11 +27,16 @@ def describe_status(found: JobStanding) -> str:
     ]
     if found.runs is not None:
         rows += [("runs" if number == 0 else "", _run(one)) for number, one in enumerate(found.runs)]
-    return f"{headline(run)}  (exit {run.exit})\n{table(rows)}"
+    return f"{headline(found)}  (exit {found.exit})\n{table(rows)}"
 
 
-def headline(run: RunStanding) -> str:
+def headline(found: JobStanding) -> str:
     """What is the matter, and what to do."""
+    run = found.newest
+    if found.state is State.DAMAGED:
+        failed = f" {_failures(run)}, and" if run.state is State.FAILED else ""
+        gone = counts(found.damage.items())
+        return f"Damaged:{failed} `verify` has found targets not as recorded: {gone}. The next `run` saves them again."
     number = len(run.shards)
     whole = "its only shard" if number == 1 else f"all {number} shards"
     if len(run.manifests) > 1:

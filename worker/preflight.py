@@ -1,6 +1,8 @@
 """The preflight of a job, which the command `check` shows: what a run would need, tried on the service itself."""
 
+import asyncio
 import secrets
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -24,7 +26,7 @@ from worker.dispatch.first_contact import Expectation, first_contact, judge_buck
 from worker.dispatch.probe import probe
 from worker.dispatch.stopping import Cut, Stop
 from worker.dispatch.styles import judge_style, style_mend, unreadable_style
-from worker.errors import AccessError, StopSignalError, UsageError, WorkerError
+from worker.errors import AccessError, ResultsError, StopSignalError, UsageError, WorkerError
 from worker.oss.answer import Answer, Listing
 from worker.oss.codes import CODES, CREDENTIAL_CODES
 from worker.oss.names import ObjectRef
@@ -32,7 +34,9 @@ from worker.oss.request import Request, bucket_info, get_style, head_object
 from worker.oss.verdict import Failure
 from worker.planning import asker, named_buckets, proven_offline, written_buckets
 from worker.results.directory import unwritable_reason
-from worker.results.store import StoreError
+from worker.results.patience import Patience
+from worker.results.probing import PROBE, probe_store
+from worker.results.store import StoreError, TakenError
 from worker.settings import Settings
 from worker.signals import stopping
 from worker.sources.asking import Ask
@@ -44,6 +48,7 @@ from worker.summary import Check, Preflight, Status
 T = TypeVar("T")
 # Somebody waits for the answer: what does not work at once is told, not tried for minutes.
 _MAX_ATTEMPTS, _PATIENCE_S = 2, 15.0
+_STORE_PATIENCE_S = 2.0
 _SCRATCH = "oss-saveas-probe-"
 _MEND = "\n    mend: "
 
@@ -53,7 +58,8 @@ async def preflight(
 ) -> Preflight:
     """Try what a run would need: everything that can be tried is, whatever else is wrong.
 
-    Nothing is changed, but with `probes` a scratch object is saved by each pipeline, and deleted.
+    Nothing is changed, but in a bucket of results a probe is written and deleted; with `probes` a scratch object is
+    saved by each pipeline, too.
 
     Raises:
         UsageError: The manifest does not go with its files or the settings: nothing was sent.
@@ -140,15 +146,23 @@ class _Checker:
             yield Check("credentials", "ok", f"{connection.credentials_source}: accepted")
 
     async def _results(self) -> Check:
-        results = self._settings.results
+        store = open_store(self._settings, self._manifest.job, self._connection)
         try:
-            await open_store(self._settings, self._manifest.job, self._connection).files()
-        except StoreError as error:
+            left = await probe_store(store, Patience(_STORE_PATIENCE_S, time.monotonic, asyncio.sleep))
+        except TakenError as error:
+            said = f"{error} is not what this check has written there"
+            return Check("results", "wrong", said, "move it away, or set `results` to another place")
+        except (StoreError, ResultsError) as error:
             said, _, mend = str(error).partition(_MEND)
             return Check("results", "wrong", said, mend, no_right="AccessDenied" in said)
         except WorkerError as error:
             return _wrong("results", error)
-        return Check("results", "ok", f"{results} can be listed; whether it can be written shows when it is")
+        done = f"{self._settings.results} can be listed, written and read"
+        if left is None:
+            return Check("results", "ok", done)
+        reason = str(left).partition(_MEND)[0]
+        mend = "allow oss:DeleteObject below the prefix of the results, which `compact` and `prune` need"
+        return Check("results", "note", f"{done}; {store.path(PROBE)} stays there: {reason}", mend)
 
     async def _bucket(self, bucket: str, place: Place) -> Check:
         expected = Expectation(self._connection.endpoint, self._settings.region, self._connection.is_local)

@@ -11,6 +11,7 @@ from worker.errors import ResultsError, UnknownError
 from worker.results.compacting import compact
 from worker.results.lines import BadLine, refuse
 from worker.results.loading import unreadable
+from worker.results.probing import PROBE
 from worker.results.pruning import prune
 from worker.results.store import Store, StoreError
 from worker.settings import Settings
@@ -66,7 +67,7 @@ async def prune_job(settings: Settings, job: str, keep_days: int, environ: Mappi
 
 async def _check_known(store: Store, job: str) -> None:
     try:
-        known = await store.files()
+        known = [file for file in await store.files() if file.name != PROBE]
     except StoreError as error:
         raise unreadable(error) from error
     if not known:

@@ -125,6 +125,60 @@ async def test_the_printed_policy_is_enough_for_all_but_the_probe(desk: Desk) ->
     assert len(list((desk.path / "oss/renditions").rglob("oss-saveas-probe-*"))) == 2
 
 
+async def test_a_bucket_of_results_is_really_written_and_nothing_stays(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 3), "renditions": {}, "results": {}}) as server:
+        desk.set_up(server, results="oss://results/logs")
+        ended = await desk.run("check", "job.yaml", "--json")
+        (results,) = by_name(ended, "results")
+        assert (ended.code, results["status"]) == (0, "ok")
+        assert results["message"] == "oss://results/logs can be listed, written and read"
+        (put,) = [request for request in server.seen if request.method == "PUT"]
+        assert (put.key, put.headers["x-oss-forbid-overwrite"]) == ("logs/copies/probe/oss-saveas-probe", "true")
+        assert (server.buckets["results"], server.counts["DELETE"], server.counts["POST"]) == ({}, 1, 0)
+        server.buckets["results"][put.key], server.contents["results", put.key] = "X", b"somebody's"
+        taken = await desk.run("check", "job.yaml", "--json")
+        assert (taken.code, server.contents["results", put.key]) == (64, b"somebody's")
+        assert [name for name, _, _ in wrong(taken)] == ["results"]
+
+
+async def test_a_bucket_of_results_that_may_not_be_written_is_77_and_one_that_fails_64(desk: Desk) -> None:
+    refuse = refusal(403, "AccessDenied")
+
+    def script(request: Seen) -> Reply | None:
+        return refuse if request.method == "PUT" else None
+
+    async with StandIn({"photos": keys_below("in/", 3), "renditions": {}, "results": {}}, script) as server:
+        desk.set_up(server, results="oss://results/logs")
+        denied = await desk.run("check", "job.yaml", "--json")
+        assert denied.code == 77
+        ((name, message, mend),) = wrong(denied)
+        assert name == "results"
+        assert "cannot put oss://results/logs/copies/probe/oss-saveas-probe: AccessDenied" in message
+        assert "oss:PutObject" in mend
+        refuse = refusal(503, "ServiceUnavailable")  # `script` looks at it anew
+        assert (await desk.run("check", "job.yaml", "--json")).code == 64
+        server.buckets.pop("results")
+        gone = await desk.run("check", "job.yaml", "--json")
+        assert (gone.code, wrong(gone)[0][2]) == (64, "create it, or correct `results`")
+
+
+async def test_the_printed_policy_is_enough_for_results_in_a_bucket_and_what_stays_is_said(desk: Desk) -> None:
+    desk.write("job.yaml", MANIFEST)
+    policy = (await desk.run("policy", "job.yaml", "--results", "oss://results/logs", environ={})).json
+    keys = [{"id": "least", "secret": "made-up-secret", "policies": [policy]}]
+    least = {"OSS_ACCESS_KEY_ID": "least", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
+    desk.set_up(await serve(desk, {"version": 1, "keys": keys}), results="oss://results/logs")
+    (desk.path / "oss/results").mkdir()
+    for _ in range(2):  # what is left the first time is no obstacle the second
+        ended = await desk.run("check", "job.yaml", "--json", environ=least)
+        (results,) = by_name(ended, "results")
+        assert (ended.code, results["status"]) == (0, "note"), ended.out
+        assert "oss://results/logs/copies/probe/oss-saveas-probe stays there" in results["message"]
+        assert "oss:DeleteObject" in results["mend"]
+    for args, code in ((("status",), 66), (("compact",), 66), (("prune", "--keep-days", "1"), 66)):
+        assert (await desk.run(args[0], "copies", *args[1:])).code == code
+
+
 async def test_refused_credentials_end_it_with_77(desk: Desk) -> None:
     desk.set_up(await serve(desk))
     ended = await desk.run(

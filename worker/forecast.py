@@ -8,7 +8,6 @@ from itertools import zip_longest
 
 from worker.batch.entry import BucketSource, PrefixSource
 from worker.batch.estimate import Estimate, Limits, estimate
-from worker.batch.history import History
 from worker.batch.manifest import Manifest
 from worker.batch.outlook import JobOutlook, Outlook
 from worker.batch.pipeline import AUTO_REVISION
@@ -22,7 +21,7 @@ from worker.oss.names import ObjectRef
 from worker.oss.process import saveas
 from worker.oss.request import Billing, head_object, process_object
 from worker.oss.verdict import Failure
-from worker.planning import Plan, asker, plan_tasks, proven_offline, read_ledger, read_log
+from worker.planning import Plan, asker, plan_tasks, proven_offline, recall
 from worker.settings import Limits as LimitSettings
 from worker.settings import Settings
 from worker.signals import stopping
@@ -65,9 +64,7 @@ async def _foresee(
     manifest: Manifest, settings: Settings, shard: Shard, parallelism: int, connection: Connection, log: Log
 ) -> Forecast:
     store, stop = open_store(settings, manifest.job, connection), connection.stop
-    ledger = await read_ledger(store, shard, stop, lambda text: log(text, logging.WARNING))
-    history = History(shard)
-    await read_log(store, history.add, stop)
+    ledger, history = await recall(store, shard, stop, lambda text: log(text, logging.WARNING))
     async with plan_tasks(manifest, settings, shard, connection, to_end=True) as plan:
         outlook = JobOutlook(ledger, history, manifest.existing)
         await _Taker(outlook, connection).take_all(plan)

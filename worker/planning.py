@@ -10,11 +10,12 @@ from typing import TypeVar
 from worker.batch.document import Place
 from worker.batch.entry import BucketSource, FileSource, InventorySource, TableSource, is_standard_input
 from worker.batch.failed import FailedTargets
+from worker.batch.history import History
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
 from worker.batch.reader import with_columns
-from worker.batch.record import Record, decode_brief
+from worker.batch.record import decode_brief
 from worker.batch.revision import check_followed, named_styles, with_revisions
 from worker.batch.segment import may_hold
 from worker.batch.task import Shard
@@ -26,7 +27,7 @@ from worker.errors import Problem, UsageError
 from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure
-from worker.results import loading
+from worker.results import loading, recalling
 from worker.results.store import Store
 from worker.settings import Settings
 from worker.sources.asking import Ask
@@ -119,11 +120,11 @@ async def read_failed(store: Store, ledger: Ledger, shard: Shard, codes: Collect
     return failed
 
 
-async def read_log(store: Store, take: Callable[[Record], None], stop: Stop) -> None:
-    """Hand over all lines of a job once more. Raises as `read_ledger`, which has told of torn ends."""
-    reading = asyncio.create_task(loading.read_records(store, take, lambda _: None), name="read the lines")
+async def recall(store: Store, shard: Shard, stop: Stop, warn: Callable[[str], None]) -> tuple[Ledger, History]:
+    """The ledger, and the history of its targets. Raises as `read_ledger`."""
+    reading = asyncio.create_task(recalling.recall(store, shard, warn), name="recall the results log")
     with stop.cuts():
-        await reading
+        return await reading
 
 
 @asynccontextmanager

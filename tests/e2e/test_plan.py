@@ -162,6 +162,27 @@ async def test_versions_and_edits_of_styles_are_told_once(desk: Desk) -> None:
         ]
 
 
+async def test_after_pruning_orphans_are_counted_and_what_has_changed_is_changed_somehow(desk: Desk) -> None:
+    photos = keys_below("in/", 6)
+    async with StandIn({"photos": photos, "renditions": {}}) as server:
+        desk.set_up(server)
+        assert (await desk.run("run", "job.yaml", "--limit", "4")).code == 5
+        desk.age(40)
+        assert (await desk.run("run", "job.yaml")).code == 0
+        assert (await desk.run("prune", "copies", "--keep-days", "30", "--json")).json["pruned_segments"] == 1
+        found = await plan(desk)
+        assert (found["outcomes"], found["orphans"]) == ({"small": {"already_saved": 6}}, 0)
+        kept = {line["source"]["key"] for line in desk.lines()}
+        pruned = sorted(photos.keys() - kept)
+        assert len(kept) == 2
+        del photos[pruned[0]]
+        photos |= dict.fromkeys((pruned[1], min(kept)), "CHANGED")
+        found = await plan(desk)
+        assert found["outcomes"] == {"small": {"changed_source": 1, "changed": 1, "already_saved": 3}}
+        assert (found["orphans"], found["posts"], found["seconds_assumed"]) == (1, 2, False)
+        assert (await desk.run("run", "job.yaml", "--json")).json["saved"] == 2
+
+
 async def test_a_window_of_time_makes_no_orphans(desk: Desk) -> None:
     async with StandIn({"photos": keys_below("in/", 3), "renditions": {}}) as server:
         desk.set_up(server)

@@ -11,7 +11,7 @@ from worker.batch.history import History
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
 from worker.batch.outlook import JobOutlook, Outlook, foresee
-from worker.batch.record import Record, SourceRecord, Status
+from worker.batch.record import Record, SourceRecord, Status, milliseconds
 from worker.batch.task import Shard, Task, target_digest
 from worker.oss.names import ObjectRef
 
@@ -78,17 +78,21 @@ def test_what_nobody_asked_after_is_told_as_far_as_the_log_says(lines: list[Reco
 def test_a_history_counts_what_is_there_and_how_long_it_took() -> None:
     lines = [record(numbered(number), at_s=number, duration_ms=100.0 * number) for number in range(1, 5)]
     gone = record(numbered(1), Status.MISSING, 9)
-    _, history = read(*lines, gone, record(numbered(2), at_s=10, duration_ms=500.0))
-    assert history.saved == 3
+    ledger, history = read(*lines, gone, record(numbered(2), at_s=10, duration_ms=500.0))
+    assert ledger.saved == 3
     assert history.mean_seconds == pytest.approx(0.3)
     assert History(ALL).mean_seconds is None
 
 
 def test_a_history_is_that_of_its_shard() -> None:
     lines = [record(numbered(number)) for number in range(40)]
-    parts = [read(*lines, shard=Shard(index, 3))[1].saved for index in range(3)]
-    assert sum(parts) == 40
-    assert all(parts)
+    moments = [(target_digest(numbered(number).target), milliseconds(lines[number].at)) for number in range(40)]
+    for index in range(3):
+        shard = Shard(index, 3)
+        history = read(*lines, shard=shard)[1]
+        for target, at in moments:
+            assert (history.has_other_recipe(target, at, TASK, "E1") is not None) is shard.holds(target)
+        assert history.mean_seconds is not None
 
 
 def job(*lines: Record, existing: Existing = "replace") -> JobOutlook:
@@ -185,8 +189,42 @@ def test_every_new_target_lies_below_exactly_one_prefix(targets: list[tuple[str,
 
 def test_a_line_keeps_what_tells_its_source() -> None:
     line = record(source=SourceRecord("photos", "a.jpg", "E1", 5))
-    _, history = read(line)
-    assert history.knows(TARGET)
-    assert history.holds(TARGET)
-    assert not history.has_other_recipe(TARGET, TASK, "E2")
-    assert history.has_other_recipe(TARGET, OTHER_RECIPE, "E1")
+    ledger, history = read(line)
+    at = ledger.saved_ms(TARGET)
+    assert at == milliseconds(line.at)
+    assert history.has_other_recipe(TARGET, at, TASK, "E2") is False
+    assert history.has_other_recipe(TARGET, at, OTHER_RECIPE, "E1") is True
+    assert history.has_other_recipe(TARGET, at + 1, OTHER_RECIPE, "E1") is None  # a newer line was pruned
+    assert ledger.saved_ms(target_digest(numbered(2).target)) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "etag", "expected"),
+    [
+        (TASK, "E1", Outlook.ALREADY_SAVED),
+        (TASK, "E2", Outlook.CHANGED),
+        (OTHER_RECIPE, "E1", Outlook.CHANGED),
+        (TASK, None, Outlook.UNKNOWN),
+        (numbered(2), "E1", Outlook.FAILED_BEFORE),
+        (numbered(2), "E2", Outlook.RETRY),
+        (numbered(2), None, Outlook.RETRY),
+        (numbered(3), "E1", Outlook.NEW),
+        (numbered(3), None, Outlook.NEW),
+        (numbered(4), "E1", Outlook.NEW),
+        (numbered(4), None, Outlook.NEW),
+    ],
+)
+def test_of_pruned_lines_the_ledger_knows_all_but_what_has_changed(
+    task: Task, etag: str | None, expected: Outlook
+) -> None:
+    failed = replace(numbered(2), etag="E1")
+    declined = record(numbered(4), Status.FAILED, error=PASSING, touched=False)
+    ledger, _ = read(record(), record(failed, Status.FAILED, error=error()), declined)
+    assert foresee(task, target_digest(task.target), etag, ledger, History(ALL)) is expected
+    outlook = JobOutlook(ledger, History(ALL), "replace")
+    assert outlook.orphans == 1
+    take(outlook, replace(OTHER_SOURCE, etag="E2"))
+    small = outlook.pipelines["small"]
+    assert (outlook.orphans, small.outcomes, small.posts("replace"), small.other_bytes) == (0, {"changed": 1}, 1, 1000)
+    outlook.find(TARGET, "small")
+    assert small.outcomes == {"changed": 1}

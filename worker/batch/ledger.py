@@ -77,6 +77,11 @@ class Ledger:
         facts = self._found(target)
         return fact.time_ms(facts[-fact.SIZE :]) if facts else 0
 
+    def saved_ms(self, target: bytes) -> int | None:
+        """The time of the line by which the target is saved, None where it is not there as far as the log knows."""
+        facts = self._found(target)
+        return fact.time_ms(facts) if facts and fact.is_any_saved(facts) else None
+
     def rests_on(self, target: bytes, task: bytes, at_ms: int) -> bool:
         """Whether the line by which the target is saved is that of this task and time."""
         facts = self._found(target)

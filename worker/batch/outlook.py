@@ -22,6 +22,7 @@ class Outlook(StrEnum):
     NEW = "new"  # this job has not written its target
     CHANGED_SOURCE = "changed_source"
     CHANGED_RECIPE = "changed_recipe"  # process or revision, perhaps the source as well
+    CHANGED = "changed"  # one of these: the line that would tell which was pruned
     RETRY = "retry"  # the last attempt failed for a passing reason, or the target was found missing or altered
     UNKNOWN = "unknown"  # its target is saved; whether of the source as it is now, a run would ask
     ALREADY_SAVED = "already_saved"
@@ -30,25 +31,25 @@ class Outlook(StrEnum):
     BAD_ROW = "bad_row"
 
 
-SENT = frozenset({Outlook.NEW, Outlook.CHANGED_SOURCE, Outlook.CHANGED_RECIPE, Outlook.RETRY})
+SENT = frozenset({Outlook.NEW, Outlook.CHANGED_SOURCE, Outlook.CHANGED_RECIPE, Outlook.CHANGED, Outlook.RETRY})
+_CHANGED = {True: Outlook.CHANGED_RECIPE, False: Outlook.CHANGED_SOURCE, None: Outlook.CHANGED}
 
 
 def foresee(task: Task, target: bytes, etag: str | None, ledger: Ledger, history: History) -> Outlook:
     """What would become of a task with this target digest. `etag` is that of its source, None where nobody asked."""
-    if not history.knows(target) and (etag is None or not len(ledger)):
+    if not ledger.newest_ms(target):  # nothing is known of it, and no id needed to know that
         return Outlook.NEW
+    saved_ms = ledger.saved_ms(target)
     if etag is None:
-        return Outlook.UNKNOWN if history.holds(target) else Outlook.RETRY
+        return Outlook.UNKNOWN if saved_ms is not None else Outlook.RETRY if ledger.knows(target) else Outlook.NEW
     task_id = task.id(etag)
     if ledger.is_done(target, task_id):
         return Outlook.ALREADY_SAVED
     if ledger.failed_for_good(target, task_id):
         return Outlook.FAILED_BEFORE
-    if not history.knows(target):
-        return Outlook.NEW
-    if not history.holds(target):
-        return Outlook.RETRY
-    return Outlook.CHANGED_RECIPE if history.has_other_recipe(target, task, etag) else Outlook.CHANGED_SOURCE
+    if saved_ms is not None:
+        return _CHANGED[history.has_other_recipe(target, saved_ms, task, etag)]
+    return Outlook.RETRY if ledger.knows(target) else Outlook.NEW
 
 
 @dataclass(slots=True)
@@ -160,13 +161,13 @@ class JobOutlook:
 
     def find(self, target: bytes, pipeline: str) -> None:
         """Take in that a target of a pipeline exists: where it is a new one, somebody else has written it."""
-        if not self.history.knows(target) and target not in self._failing:
+        if not self.ledger.knows(target) and target not in self._failing:
             self.of(pipeline).find(target, self.existing)
 
     @property
     def orphans(self) -> int:
         """How many targets are saved that no task writes any more."""
-        return self.history.saved - self._recorded
+        return self.ledger.saved - self._recorded
 
     @property
     def new_prefixes(self) -> set[ObjectRef]:
@@ -188,7 +189,7 @@ class JobOutlook:
     def _meet(self, task: Task, target: bytes) -> None:
         self.planned += 1
         # Every task has a target of its own, so each saved target is met at most once.
-        self._recorded += self.history.holds(target)
+        self._recorded += self.ledger.saved_ms(target) is not None
         if task.etag is None and task.source != self._last_asked:  # the tasks of a source follow one another
             self.headless += 1
             self._last_asked = task.source

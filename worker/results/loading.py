@@ -60,7 +60,7 @@ async def read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -
         UsageError: A line was written by a later version of this program.
     """
     warn_once = once(warn)
-    return await _anew(lambda: _read_ledger(store, shard, warn_once))
+    return await anew(lambda: _read_ledger(store, shard, warn_once))
 
 
 async def read_records(store: Store, take: Callable[[Record], None], warn: Callable[[str], None]) -> None:
@@ -99,7 +99,7 @@ async def read_lines(
             found = await survey(store)
             # What is gone after a first look was pruned: what was left of it is not to be read any more.
             left = [Span(file) for file in found.segments if file.name not in done and wanted(file.name)]
-            async with aclosing(steps(store, left, take_of, warn_once, _refuser(store, found))) as read:
+            async with aclosing(steps(store, left, take_of, warn_once, refuser(store, found))) as read:
                 async for _ in read:
                     if batch:
                         taken, batch = batch, []
@@ -113,8 +113,8 @@ async def read_lines(
             return
 
 
-def _refuser(store: Store, found: Survey) -> Callable[[BadLine], None]:
-    """Refuses bad lines but for those that `compact --quarantine` has seen to."""
+def refuser(store: Store, found: Survey) -> Callable[[BadLine], None]:
+    """What refuses bad lines but for those that `compact --quarantine` has seen to."""
     known = {store.path(name): covered.lines for name, covered in found.checkpoint.covered.items()}
 
     def set_aside(bad: BadLine) -> None:
@@ -159,7 +159,7 @@ def unreadable(error: StoreError) -> ResultsError:
     return ResultsError(f"results cannot be read: {error}")
 
 
-async def _anew(read: Callable[[], Awaitable[T]]) -> T:
+async def anew(read: Callable[[], Awaitable[T]]) -> T:
     """Read, and begin anew where a compaction or pruning has taken away what was listed."""
     for tries in range(1, _TRIES + 1):
         try:
@@ -174,14 +174,20 @@ async def _anew(read: Callable[[], Awaitable[T]]) -> T:
 
 async def _read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -> Ledger:
     found = await survey(store)
-    ledger, names = Ledger(shard), found.names
-    ranks = found.checkpoint.ranks(names)
+    ledger = await read_checkpoint(store, shard, found)
+    await read_spans(store, found.uncovered(shard), brief_taker(ledger, found.names), warn)
+    return ledger
+
+
+async def read_checkpoint(store: Store, shard: Shard, found: Survey) -> Ledger:
+    """What the checkpoint alone says; raises as its tables do."""
+    ledger = Ledger(shard)
+    ranks = found.checkpoint.ranks(found.names)
     moved = ranks != list(range(len(ranks)))
     async with aclosing(found.checkpoint.tables(store)) as tables:
         async for number, table in tables:
             ledger.load(number, reranked(table, ranks) if moved else table)
             await _breathe(number)
-    await read_spans(store, found.uncovered(shard), brief_taker(ledger, names), warn)
     return ledger
 
 

@@ -18,6 +18,7 @@ _COLUMNS = (
     "new",
     "changed_source",
     "changed_recipe",
+    "changed",
     "retry",
     "unknown",
     "exists",

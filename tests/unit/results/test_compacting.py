@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import EPOCH, numbered, record, refused
-from tests.unit.results.history import PLACE, SEGMENTS, History, Line, lines
+from tests.unit.results.history import PLACE, SEGMENTS, TASKS, History, Line, lines
 from tests.unit.results.objects import LOST, Objects
 from worker.batch.record import BAD_ROW, ErrorRecord, Record, Status, encode
 from worker.batch.segment import is_segment
-from worker.batch.task import Shard
+from worker.batch.task import Shard, target_digest
 from worker.errors import ResultsError, UsageError
 from worker.results.compacting import MANY_SEGMENTS, compact, compact_if_many
 from worker.results.directory import DirectoryStore
@@ -26,6 +26,7 @@ from worker.results.lines import BadLine
 from worker.results.loading import read_ledger, read_records
 from worker.results.patience import Patience
 from worker.results.pruning import Pruned, prune
+from worker.results.recalling import recall
 
 WHOLE = Shard(0, 1)
 Step = tuple[str, object]
@@ -43,6 +44,7 @@ def patience(seconds: float = 5.0) -> Patience:
 async def check(history: History, *shards: Shard) -> None:
     for shard in shards or (WHOLE,):
         history.check(await read_ledger(history.objects.store(), shard, pytest.fail), shard)
+        history.check((await recall(history.objects.store(), shard, pytest.fail))[0], shard)
 
 
 def checkpoint_files(objects: Objects) -> list[str]:
@@ -110,7 +112,7 @@ async def compact_all(objects: Objects) -> object:
 
 @pytest.mark.parametrize("before", [True, False], ids=["compacted before", "never compacted"])
 @pytest.mark.parametrize("other", [compact_all, prune_all])
-@pytest.mark.parametrize("mine", ["read", "compact", "prune", "records"])
+@pytest.mark.parametrize("mine", ["read", "recall", "compact", "prune", "records"])
 async def test_whoever_compacts_or_prunes_at_whatever_moment_nothing_is_lost(
     mine: str, other: Callable[[Objects], Awaitable[object]], before: bool
 ) -> None:
@@ -129,6 +131,8 @@ async def test_whoever_compacts_or_prunes_at_whatever_moment_nothing_is_lost(
         match mine:
             case "read":
                 await check(history)
+            case "recall":
+                history.check((await recall(objects.store(), WHOLE, pytest.fail))[0], WHOLE)
             case "compact":
                 await compact_all(objects)
             case "prune":
@@ -176,7 +180,7 @@ async def test_what_a_checkpoint_covers_is_not_read_again() -> None:
     await compact_all(history.objects)
     history.write("run-2/0-of-1.b.0.jsonl", [saved(3, 0, 9)])
     begun = len(history.objects.asked)
-    await check(history)
+    history.check(await read_ledger(history.objects.store(), WHOLE, pytest.fail), WHOLE)
     read = [request.key for request in history.objects.asked[begun:] if not request.query]
     assert sorted(read)[1:] == [f"{PLACE}run-2/0-of-1.b.0.jsonl"] or len(read) == 3
     assert not any("run-1" in key for key in read)
@@ -353,6 +357,23 @@ async def test_what_is_of_no_run_is_never_the_newest_and_stays_until_a_run_has_b
     aged(history, {"run-2": 40, "run-3": 35, "run-4": 33})
     assert (await prune(history.objects.store(), patience(), timedelta(days=30), EPOCH, pytest.fail)).runs == 2
     await check(history)
+
+
+async def test_what_is_recalled_is_read_once_and_pruned_targets_are_known_without_their_history() -> None:
+    history = some_nights()
+    await compact_all(history.objects)
+    history.objects.asked.clear()
+    ledger, told = await recall(history.objects.store(), WHOLE, pytest.fail)
+    read = [request.key for request in history.objects.asked if request.key.endswith(".jsonl")]
+    assert len(read) == len(set(read)) == 3
+    task = TASKS[1][0]
+    target = target_digest(task.target)
+    assert told.has_other_recipe(target, ledger.saved_ms(target) or 0, task, "B") is False
+    aged(history, {"run-1": 40})
+    await prune_all(history.objects)
+    ledger, told = await recall(history.objects.store(), WHOLE, pytest.fail)
+    assert (ledger.saved, told.mean_seconds is None) == (3, False)
+    assert told.has_other_recipe(target, ledger.saved_ms(target) or 0, task, "B") is None
 
 
 async def test_pruning_keeps_what_has_grown_since_it_was_covered() -> None:

@@ -43,6 +43,7 @@ def read(*lines: Record, shard: Shard = ALL) -> tuple[Ledger, History]:
         ([record(OTHER_BOTH)], Outlook.CHANGED_RECIPE),
         ([record(replace(TASK, source=ObjectRef("photos", "b.jpg")))], Outlook.CHANGED_SOURCE),
         ([record(), record(OTHER_RECIPE, at_s=1)], Outlook.CHANGED_RECIPE),
+        ([record(OTHER_RECIPE), record(OTHER_SOURCE)], Outlook.CHANGED_SOURCE),  # of one moment: by order
         ([record(OTHER_RECIPE, at_s=1), record()], Outlook.CHANGED_RECIPE),  # by time, not by order
         ([record(OTHER_RECIPE), record(at_s=1), record(OTHER_SOURCE, at_s=2)], Outlook.CHANGED_SOURCE),
         ([record(status=Status.FAILED, error=error())], Outlook.FAILED_BEFORE),

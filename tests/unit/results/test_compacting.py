@@ -236,12 +236,15 @@ async def test_a_bad_line_stops_compaction_until_it_is_set_aside(tmp_path: Path)
     seen: list[Record] = []
     await read_records(store, seen.append, told.append)
     assert len(seen) == 3
+    assert len((await recall(store, WHOLE, told.append))[0]) == 3
     with segment.open("ab") as file:
         file.write(b"\n" + good[0])
     with pytest.raises(ResultsError, match=rf"{segment}:7: error: "):
         await read_ledger(store, WHOLE, pytest.fail)
     with pytest.raises(ResultsError, match=rf"{segment}:7: error: "):
         await read_records(store, seen.append, pytest.fail)
+    with pytest.raises(ResultsError, match=rf"{segment}:7: error: "):
+        await recall(store, WHOLE, pytest.fail)
 
 
 async def test_a_damaged_checkpoint_is_told_as_such() -> None:

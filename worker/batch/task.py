@@ -78,11 +78,6 @@ class Shard:
         """Whether the target with this digest belongs to this shard."""
         return shard_index(digest, self.count) == self.index
 
-
-def shard_index(digest: bytes, count: int) -> int:
-    """Which of so many shards the target with this digest belongs to."""
-    return int.from_bytes(digest[:8]) % count
-
     def divided(self, processes: int) -> list["Shard"]:
         """The parts of this shard for several processes of one machine."""
         return [Shard(self.index + k * self.count, self.count * processes) for k in range(processes)]
@@ -90,6 +85,11 @@ def shard_index(digest: bytes, count: int) -> int:
     def part_of(self, processes: int) -> Callable[[bytes], int]:
         """What tells which of several processes a target of this shard belongs to, by its digest."""
         return lambda digest: int.from_bytes(digest[:8]) // self.count % processes
+
+
+def shard_index(digest: bytes, count: int) -> int:
+    """Which of so many shards the target with this digest belongs to."""
+    return int.from_bytes(digest[:8]) % count
 
 
 def _digest(domain: bytes, *fields: str) -> bytes:

@@ -34,6 +34,7 @@ class Pruned:
 class _Told(msgspec.Struct):
     started: str
     command: str = "run"
+    processes: list[str] = []  # of its own for each value, as msgspec makes it
 
 
 async def prune(
@@ -91,7 +92,9 @@ async def _started(store: Store, files: Sequence[Stored]) -> dict[str, list[date
             with suppress(msgspec.DecodeError, ValueError):
                 told = msgspec.json.decode(piece, type=_Told)
                 at = datetime.fromtimestamp(milliseconds(told.started) / 1000, UTC)
-                ended.add(_process(file.name))
+                run, stem = _process(file.name)
+                part, _, proc = stem.rpartition(".")
+                ended |= {(run, f"{part}.{one}") for one in (proc, *told.processes)}
                 if told.command != "retry":
                     started.setdefault(run_of(file.name), []).append(at)
     for file in files:

@@ -305,7 +305,7 @@ async def test_a_run_compacts_by_itself_once_there_are_many_segments() -> None:
 
 
 def ended(history: History, run: str, started: str, command: str = "run", proc: str = "a") -> None:
-    told = {"started": started, "command": command}
+    told = {"started": started, "command": command, "processes": ["c"]}
     history.objects.contents[f"{PLACE}{run}/0-of-1.{proc}.summary.json"] = json.dumps(told).encode()
 
 
@@ -343,7 +343,9 @@ async def test_pruning_keeps_the_run_that_has_started_last_however_old_it_is() -
     await check(history)
 
 
-@pytest.mark.parametrize("of_none", ["verify.d.0", "0-of-1.a.0"], ids=["verify", "retry"])
+@pytest.mark.parametrize(
+    "of_none", ["verify.d.0", "0-of-1.a.0", "0-of-1.c.0"], ids=["verify", "retry", "a child process of a retry"]
+)
 async def test_what_is_of_no_run_is_never_the_newest_and_stays_until_a_run_has_begun_after_it(of_none: str) -> None:
     history = some_nights()
     ended(history, "run-1", "2026-10-01T00:00:00.000Z")

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from worker.batch.entry import is_standard_input
 from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Manifest
@@ -34,6 +35,7 @@ from worker.signals import stopping
 from worker.sources.enumeration import Planned
 from worker.storage import open_store, patience_of
 from worker.summary import Snapshot, Summary
+from worker.tending import watched_planning
 
 Wanted = Callable[[Planned], bool]
 Observe = Callable[[Callable[[], Snapshot]], AbstractAsyncContextManager[None]]
@@ -128,7 +130,8 @@ class _Run:
             WorkerError: It ended before its first task.
         """
         try:
-            ledger = await self._read_ledger()
+            async with watched_planning(self._connection, self._settings.shutdown.stall_s):
+                ledger = await self._read_ledger()
             wanted = None if self._failed is None else _only(self._failed)
             if self._options.processes > 1:
                 self._outcomes = await self._work_by_processes(observe, wanted)
@@ -173,8 +176,8 @@ class _Run:
 
     @asynccontextmanager
     async def _planned(self, wanted: Wanted | None) -> AsyncIterator[Plan]:
-        options = self._options
-        async with plan_tasks(
+        options, stall_s = self._options, self._settings.shutdown.stall_s
+        planning = plan_tasks(
             self._manifest,
             self._settings,
             options.shard,
@@ -182,8 +185,12 @@ class _Run:
             options.max_tasks,
             processes=options.processes,
             wanted=wanted,
-        ) as plan:
-            self._plan = plan
+        )
+        # Standard input may say nothing for as long as it likes.
+        is_patient = any(map(is_standard_input, self._manifest.sources))
+        async with AsyncExitStack() as stack:
+            async with nullcontext() if is_patient else watched_planning(self._connection, stall_s):
+                self._plan = plan = await stack.enter_async_context(planning)
             yield plan
 
     async def finish(self) -> Summary:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from worker.connection import Connection
 from worker.dispatch.stopping import Reason, Stop
@@ -55,3 +55,11 @@ async def watched(connection: Connection, progress: Callable[[], object], stall_
         yield
     finally:
         watchdog.cancel()
+
+
+def watched_planning(connection: Connection, stall_s: float) -> AbstractAsyncContextManager[None]:
+    """As `watched`, while the log or the sources are read: who reads files sends nothing, but computes.
+
+    A tenth of a second of it is far more than it takes to wait.
+    """
+    return watched(connection, lambda: round(time.process_time(), 1), stall_s)

@@ -25,7 +25,7 @@ from worker.settings import Settings
 from worker.signals import stopping
 from worker.storage import appender, open_store, patience_of
 from worker.summary import OUTCOMES, Verification
-from worker.tending import being_written, watched
+from worker.tending import being_written, watched, watched_planning
 
 _WHOLE = Shard(0, 1)
 _SAMPLES = 20
@@ -48,8 +48,9 @@ async def verify_job(
         async with connect(settings, environ, stop, 1, log) as connection:
             store = open_store(settings, manifest.job, connection)
             with suppress(Cut):
-                ledger = await read_ledger(store, _WHOLE, stop, lambda text: log(text, logging.WARNING))
-                notes = await ask_after_buckets(manifest, settings, connection)
+                async with watched_planning(connection, settings.shutdown.stall_s):
+                    ledger = await read_ledger(store, _WHOLE, stop, lambda text: log(text, logging.WARNING))
+                    notes = await ask_after_buckets(manifest, settings, connection)
                 verification = _Verification(manifest, settings, run, connection, store, ledger)
                 verification.notes += notes
                 await verification.work()

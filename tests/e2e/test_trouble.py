@@ -130,3 +130,35 @@ async def test_a_run_in_which_nothing_happens_is_4_and_says_what_it_waits_for(de
         assert "nothing has happened for 1 s" in ended.json["notes"][-1]
         assert "8 x consumer: " in ended.json["notes"][-1]
         assert reconciled(ended.json)
+
+
+@pytest.mark.parametrize("hangs", ["results", "photos"])
+@pytest.mark.parametrize("command", ["run", "retry", "verify"])
+async def test_planning_in_which_nothing_happens_is_4_as_well(desk: Desk, command: str, hangs: str) -> None:
+    """The log, and a listing that the proof needs; the bucket itself answers."""
+
+    def slow(request: Seen) -> Reply | None:
+        is_wanted = request.bucket == hangs and (
+            hangs == "results" or command == "verify" or "list-type" in request.query
+        )
+        return Reply(200, delay_s=60) if is_wanted else None
+
+    async with StandIn(photos(3) | {"results": {}}, slow) as server:
+        desk.write("job.yaml", MANIFEST.replace("small/{key}", "small/{dir}/{stem}.jpg"))
+        more = "results: oss://results/logs\nshutdown: {stall_s: 1, grace_s: 0.1}\n"
+        config = settings(server, more=more).replace("total_s: 20", "total_s: 80").replace("results: ./results\n", "")
+        desk.write("config.yaml", config)
+        ended = await desk.run(command, "job.yaml", "--json")
+        assert (ended.code, ended.json["outcome"], server.posts) == (4, "stopped", [])
+        assert any("nothing has happened for 1 s; what waits:" in note for note in ended.json["notes"])
+
+
+async def test_standard_input_may_say_nothing_for_as_long_as_it_likes(desk: Desk) -> None:
+    async with StandIn(photos(3)) as server:
+        desk.write("job.yaml", MANIFEST.replace("  - prefix: in/", "  - list: '-'"))
+        desk.write("config.yaml", settings(server, more="shutdown: {stall_s: 0.5}\n"))
+        process = await desk.start("run", "job.yaml", "--json")
+        await until(lambda: len(server.seen) >= 2)  # both buckets are known: it reads
+        await asyncio.sleep(2)
+        ended = await desk.end(process, b"in/00001.jpg\n")
+        assert (ended.code, ended.json["saved"]) == (0, 1)

@@ -19,6 +19,7 @@ from worker.planning import read_ledger
 from worker.sources.enumeration import Planned
 from worker.sources.spool import Spool
 from worker.storage import open_store
+from worker.tending import watched_planning
 
 _COUNT_EVERY_S = 0.2
 Send = Callable[[Message], None]
@@ -53,9 +54,10 @@ async def _done(start: Start, stop: Stop, send: Send) -> Outcome:
     async with connect(start.settings, os.environ, stop, start.parallelism, log, start.served) as connection:
         store, before = open_store(start.settings, start.order.job, connection), Recorded()
         try:
-            with stop.cuts():
-                await before.read(store, start.predecessors)
-            ledger = await read_ledger(store, start.part, stop, lambda text: log(text, logging.WARNING))
+            async with watched_planning(connection, start.settings.shutdown.stall_s):
+                with stop.cuts():
+                    await before.read(store, start.predecessors)
+                ledger = await read_ledger(store, start.part, stop, lambda text: log(text, logging.WARNING))
             order = start.order
             if order.limit is not None:
                 order = replace(order, limit=max(0, order.limit - before.sent))

@@ -1,10 +1,13 @@
 """Which targets a retry is about."""
 
+import msgspec
+import pytest
+
 from tests.fakes import TASK, error, numbered, record
 from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.planner import BadSource, BadTask, PlannedTask
-from worker.batch.record import Record, Status, decode_brief, encode, milliseconds
+from worker.batch.record import ErrorRecord, Record, SourceRecord, Status, decode_brief, encode, milliseconds
 from worker.batch.task import Shard, Task, target_digest
 
 WHOLE = Shard(0, 1)
@@ -57,6 +60,37 @@ def test_other_shards_are_left_out() -> None:
 def test_a_bad_row_is_wanted_where_it_is_known() -> None:
     assert not targets([]).wants(BAD, "keys.txt:1: no key")
     assert not targets([], "Timeout").wants(BAD, "keys.txt:1: no key")
+
+
+def bad_row() -> Record:
+    said = ErrorRecord("BadRow", 0, "", "keys.txt:1: no key", permanent=True)
+    source = SourceRecord("photos", "/a")
+    return msgspec.structs.replace(
+        record(status=Status.FAILED), task=None, target=None, source=source, error=said, touched=False
+    )
+
+
+@pytest.mark.parametrize(("codes", "expected"), [((), True), (("BadRow", "Other"), True), (("Timeout",), False)])
+def test_a_bad_row_is_wanted_by_its_code(codes: tuple[str, ...], expected: bool) -> None:
+    found = targets([bad_row()], *codes)
+    assert found.wants(BAD, "keys.txt:1: no key") is expected
+    assert not found.wants(BAD, "keys.txt:2: no key")
+
+
+def test_of_failures_without_an_id_the_newest_counts_and_of_one_moment_the_last() -> None:
+    lines = [
+        msgspec.structs.replace(failed(at_s=at_s), task=None, error=error(code))
+        for at_s, code in ((5, "A"), (5, "B"), (1, "C"))
+    ]
+    assert [code for code in "ABC" if targets(lines, code).wants(planned(TASK), "")] == ["B"]
+    # One that is saved later has failed no more.
+    assert not targets([*lines, record(TASK, at_s=6)]).wants(planned(TASK), "")
+
+
+def test_what_was_pruned_is_no_riddle_where_nobody_asks_for_codes() -> None:
+    found = targets([failed()], pruned=True)
+    assert found.wants(planned(TASK), "")
+    assert found.unknown == 0
 
 
 def test_the_ledger_says_by_which_line_a_target_is_saved() -> None:

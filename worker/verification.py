@@ -139,11 +139,11 @@ class _Verification:
 
     def end(self) -> Verification:
         """What was found, and how the command ends."""
-        found, complete = self._found, self._scheduler.complete and self._stop.reason is None
-        looked = found.total() + self._errors.total()
+        found, looked = self._found, self._found.total() + self._errors.total()
+        troubles = [*self._trouble, *([self._stop.error] if self._stop.error else [])]
+        complete = self._scheduler.complete and looked == self._lines and not troubles
         # Only who has read the log to its end knows of which targets no line is left.
         pruned = self._recorded - self._lines if complete else 0
-        troubles = [*self._trouble, *([self._stop.error] if self._stop.error else [])]
         codes = [error.exit_code for error in troubles]
         if self._stop.reason is Reason.SIGNAL and not complete:
             codes.append(Exit.INTERRUPTED)

@@ -153,9 +153,9 @@ async def test_planning_in_which_nothing_happens_is_4_as_well(desk: Desk, comman
 async def test_standard_input_may_say_nothing_for_as_long_as_it_likes(desk: Desk) -> None:
     async with StandIn(photos(3)) as server:
         desk.write("job.yaml", MANIFEST.replace("  - prefix: in/", "  - list: '-'"))
-        desk.write("config.yaml", settings(server, more="shutdown: {stall_s: 0.5}\n"))
+        desk.write("config.yaml", settings(server, more="shutdown: {stall_s: 5}\n"))
         process = await desk.start("run", "job.yaml", "--json")
         await until(lambda: len(server.seen) >= 2)  # both buckets are known: it reads
-        await asyncio.sleep(2)
+        await asyncio.sleep(7)
         ended = await desk.end(process, b"in/00001.jpg\n")
         assert (ended.code, ended.json["saved"]) == (0, 1)

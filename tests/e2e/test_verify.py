@@ -107,6 +107,23 @@ async def test_a_signal_ends_a_verification_with_75_and_what_was_found_is_record
         assert found.json["missing"] + found.json["not_asked"] == found.json["recorded"] == 200
 
 
+async def test_lines_that_cannot_be_read_to_their_end_are_73_and_nothing_is_told_intact(desk: Desk) -> None:
+    reads = 0
+
+    def once(request: Seen) -> Reply | None:
+        nonlocal reads
+        is_read = request.method == "GET" and request.key.endswith(".jsonl")
+        reads += is_read
+        return refusal(403, "AccessDenied") if is_read and reads > 1 else None  # the ledger was read by then
+
+    async with StandIn({"photos": keys_below("in/", 5), "renditions": {}, "results": {}}, once) as server:
+        desk.set_up(server, results="oss://results/logs")
+        assert (await desk.run("run", "job.yaml")).code == 0
+        found = await desk.run("verify", "job.yaml", "--json")
+        assert (found.code, found.json["recorded"], found.json["intact"], found.json["not_asked"]) == (73, 5, 0, 5)
+        assert any("AccessDenied" in note for note in found.json["notes"])
+
+
 async def test_an_outage_is_waited_out_and_then_ends_a_verification_with_4(desk: Desk) -> None:
     async with StandIn({"photos": keys_below("in/", 20), "renditions": {}}) as server:
         desk.set_up(server)

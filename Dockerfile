@@ -13,15 +13,14 @@ RUN apt-get update \
 WORKDIR /src
 COPY requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/
 # The lock files are complete, and name the hash of every file: pip has nothing to resolve.
+# As `make` installs them: what is no wheel is built with the setuptools of build.txt, which go again at the end.
 RUN python3 -m venv /opt/oss-saveas \
- && python3 -m venv /opt/build \
- && /opt/build/bin/python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
- && /opt/oss-saveas/bin/python -m pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes \
+ && /opt/oss-saveas/bin/python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
+ && /opt/oss-saveas/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes \
       -r "requirements/${EXTRA}.txt"
 COPY pyproject.toml README.md LICENSE ./
 COPY worker worker
-RUN /opt/build/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
- && /opt/oss-saveas/bin/python -m pip install --no-cache-dir --no-deps --no-index /opt/wheels/*.whl \
+RUN /opt/oss-saveas/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /opt/oss-saveas/bin/python -m pip uninstall --yes pip setuptools \
  && /opt/oss-saveas/bin/python -m compileall -q /opt/oss-saveas/lib
 

@@ -31,7 +31,14 @@ def test_what_is_sent_to_the_builder_is_what_the_image_needs() -> None:
 
 
 def buildah(*args: str) -> str:
-    done = subprocess.run(["buildah", *args], capture_output=True, text=True, check=False, env=ENVIRON, cwd=ROOT)
+    done = subprocess.run(
+        [shutil.which("buildah") or "buildah", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRON,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, f"{args}: {done.stdout[-2000:]} {done.stderr[-4000:]}"
     return done.stdout.strip()
 
@@ -42,7 +49,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if MISSING or os.geteuid() != 0:
         pytest.skip(f"needs root and {' and '.join(NEEDED)}; missing: {', '.join(MISSING) or 'root'}")
     context = tmp_path_factory.mktemp("base")
-    base = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", "bookworm", context / "base.tar"]
+    base = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        "--include=ca-certificates",
+        "bookworm",
+        str(context / "base.tar"),
+    ]
     subprocess.run(base, check=True, capture_output=True)
     (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
     buildah("build", "--quiet", "--tag", BASE, str(context))

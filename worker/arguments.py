@@ -21,16 +21,35 @@ _MOST_PROCESSES = 64
 _CHECKPOINT = "checkpoint"  # its directory stands beside those of the runs
 
 
-def shard(text: str) -> Shard:
-    """A shard from `I/N`, counted from 0.
+def shard(text: str | None, environ: Mapping[str, str]) -> Shard:
+    """A shard from `I/N`, counted from 0; without one that of a pod of an Indexed Job, and all of the job elsewhere.
 
     Raises:
-        UsageError: It is not one.
+        UsageError: It is not one, or a pod does not know of how many it is one.
     """
+    if text is None:
+        return _shard_of_pod(environ.get("JOB_COMPLETION_INDEX", ""), environ.get("OSS_SAVEAS_SHARDS", ""))
     match = _SHARD.fullmatch(text)
     if match and int(match[1]) < int(match[2]):
         return Shard(int(match[1]), int(match[2]))
     raise UsageError(f"--shard {text!r} is not a part of a whole", "write I/N, with I from 0 to N-1, such as 0/4")
+
+
+def _shard_of_pod(index: str, count: str) -> Shard:
+    # Kubernetes tells a pod its index, and not the Job's completions: a pod that guessed would leave shards undone.
+    if not index and count in {"", "1"}:
+        return Shard(0, 1)
+    if not index:
+        reason = f"OSS_SAVEAS_SHARDS is {count!r}, and nothing says which of them this is"
+        raise UsageError(reason, "give --shard I/N, or set JOB_COMPLETION_INDEX, as an Indexed Job does")
+    if not count:
+        reason = f"JOB_COMPLETION_INDEX is {index!r}, and nothing says how many shards there are"
+        raise UsageError(reason, "set OSS_SAVEAS_SHARDS to the completions of the Job, or give --shard I/N")
+    match = _SHARD.fullmatch(f"{index}/{count}")
+    if match and int(index) < int(count):
+        return Shard(int(index), int(count))
+    reason = f"JOB_COMPLETION_INDEX {index!r} of OSS_SAVEAS_SHARDS {count!r} is not a part of a whole"
+    raise UsageError(reason, "set OSS_SAVEAS_SHARDS to the completions of the Job: indexes count from 0 to N-1")
 
 
 def seconds(text: str | None) -> float | None:

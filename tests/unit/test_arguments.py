@@ -11,8 +11,8 @@ from worker.errors import UsageError
 
 
 def test_a_shard_is_a_part_of_a_whole() -> None:
-    assert arguments.shard("0/1") == Shard(0, 1)
-    assert arguments.shard("3/4") == Shard(3, 4)
+    assert arguments.shard("0/1", {}) == Shard(0, 1)
+    assert arguments.shard("3/4", {"JOB_COMPLETION_INDEX": "1", "OSS_SAVEAS_SHARDS": "2"}) == Shard(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,32 @@ def test_a_shard_is_a_part_of_a_whole() -> None:
 )
 def test_what_is_no_part_of_a_whole_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="0/4"):
-        arguments.shard(text)
+        arguments.shard(text, {})
+
+
+def test_a_pod_of_an_indexed_job_does_its_own_shard() -> None:
+    assert arguments.shard(None, {}) == arguments.shard(None, {"OSS_SAVEAS_SHARDS": "1"}) == Shard(0, 1)
+    for index, count in ((0, 1), (0, 8), (7, 8)):
+        pod = {"JOB_COMPLETION_INDEX": str(index), "OSS_SAVEAS_SHARDS": str(count)}
+        assert arguments.shard(None, pod) == Shard(index, count)
+
+
+@pytest.mark.parametrize(
+    ("index", "count", "named"),
+    [
+        ("8", "8", "OSS_SAVEAS_SHARDS"),
+        ("0", "", "OSS_SAVEAS_SHARDS"),
+        ("3", "", "OSS_SAVEAS_SHARDS"),
+        ("", "4", "JOB_COMPLETION_INDEX"),
+        ("-1", "4", "JOB_COMPLETION_INDEX"),
+        ("1", "0", "JOB_COMPLETION_INDEX"),
+        ("a", "4", "JOB_COMPLETION_INDEX"),
+        ("1", "4 ", "OSS_SAVEAS_SHARDS"),
+    ],
+)
+def test_a_pod_that_does_not_know_its_shard_does_nothing(index: str, count: str, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        arguments.shard(None, {"JOB_COMPLETION_INDEX": index, "OSS_SAVEAS_SHARDS": count})
 
 
 def test_durations_have_a_unit() -> None:

@@ -13,7 +13,12 @@ Config = Annotated[Path | None, typer.Option(help="Settings file; ./config.yaml 
 Endpoint = Annotated[str | None, typer.Option(help="`local`, or the URL of an endpoint.")]
 Region = Annotated[str | None, typer.Option(help="Region of the buckets, such as cn-hangzhou.")]
 Results = Annotated[str | None, typer.Option(help="Where the results logs are: a directory, or oss://bucket/prefix.")]
-ShardOf = Annotated[str, typer.Option("--shard", metavar="I/N", help="Do part I of N, counted from 0.")]
+ShardOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Do part I of N, counted from 0; all of it, or what an Indexed Job says."
+    ),
+]
 Processes = Annotated[str, typer.Option(metavar="P", help="Share the work among P processes; `auto`: one a core.")]
 Rate = Annotated[str | None, typer.Option(help="Requests per second.")]
 Concurrency = Annotated[str | None, typer.Option(help="Tasks in flight.")]

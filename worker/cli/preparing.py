@@ -55,7 +55,7 @@ def plan(
     endpoint: Endpoint = None,
     region: Region = None,
     results: Results = None,
-    shard: ShardOf = "0/1",
+    shard: ShardOf = None,
     as_json: Json = False,
 ) -> int:
     """Show what a run would do, by outcome, without doing it: only GET and HEAD are sent."""
@@ -64,7 +64,7 @@ def plan(
 
     settings = settings_of(config, {"--endpoint": endpoint, "--region": region, "--results": results})
     job = manifest_at(manifest, datetime.now(UTC))
-    part = arguments.shard(shard)
+    part = arguments.shard(shard, os.environ)
     found = uvloop.run(forecast(job, settings, part, arguments.parallelism(os.environ, part), os.environ, log))
     found = replace(found, notes=[*found.notes, *(problem.brief for problem in job.advice)])
     if as_json:

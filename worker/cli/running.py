@@ -51,7 +51,7 @@ def run(
     endpoint: Endpoint = None,
     region: Region = None,
     results: Results = None,
-    shard: ShardOf = "0/1",
+    shard: ShardOf = None,
     processes: Processes = "1",
     rate: Rate = None,
     concurrency: Concurrency = None,
@@ -76,7 +76,7 @@ def retry(
     endpoint: Endpoint = None,
     region: Region = None,
     results: Results = None,
-    shard: ShardOf = "0/1",
+    shard: ShardOf = None,
     processes: Processes = "1",
     rate: Rate = None,
     concurrency: Concurrency = None,
@@ -110,11 +110,11 @@ def _run_flags(
 
 
 def _run_options(
-    shard: str, processes: str, limit: int | None, max_tasks: int | None, max_duration: str | None, *, redo: bool
+    shard: str | None, processes: str, limit: int | None, max_tasks: int | None, max_duration: str | None, *, redo: bool
 ) -> "RunOptions":
     from worker.run import RunOptions
 
-    part = arguments.shard(shard)
+    part = arguments.shard(shard, os.environ)
     return RunOptions(
         run=arguments.run_name(os.environ, datetime.now(UTC)),
         proc=secrets.token_hex(4),

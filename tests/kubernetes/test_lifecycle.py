@@ -1,0 +1,216 @@
+"""What the operator of a sharded job may meet in a night, by the simulated life of pods that run the real program."""
+
+import asyncio
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.kubernetes.lint import CronJob, problems
+from tests.e2e.desk import KEYS, lines_in, saved_in
+from tests.kubernetes.lifecycle import Job, cronjob_of, until
+from tests.kubernetes.rendering import KUBERNETES, render
+from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
+
+CONFIG = """\
+endpoint: {url}
+region: cn-hangzhou
+addressing: path
+results: oss://results/logs
+results_patience_s: 30
+limits: {{requests_per_second: {rate}, source_mb_per_second: 1000, concurrency: 16, adaptive: false}}
+retry: {{max_attempts: 3, base_delay_s: 0.01, max_delay_s: 0.05, task_deadline_s: 30}}
+shutdown: {{grace_s: 20}}
+"""
+MANIFEST = """\
+version: 1
+job: copies
+bucket: photos
+sources:
+  - prefix: in/
+pipelines:
+  - name: small
+    process: image/resize,w_4
+    target: {bucket: renditions, key: "small/{key}"}
+"""
+IN_FLIGHT = 16
+SEGMENT = 5000  # lines that are put together, at most
+
+
+def night(
+    folder: Path, server: StandIn, *, shards: int, parallelism: int, rate: int = 2000, more: tuple[str, ...] = ()
+) -> CronJob:
+    """The overlay `sharded` with settings of a test; more arguments stand at the end."""
+    shutil.copytree(KUBERNETES, folder)
+    overlay = folder / "overlays" / "sharded"
+    file = overlay / "kustomization.yaml"
+    text = file.read_text().replace("shards=8", f"shards={shards}")
+    file.write_text(text.replace("parallelism=4", f"parallelism={parallelism}"))
+    (overlay / "config.yaml").write_text(CONFIG.format(url=server.url, rate=rate))
+    (overlay / "job.yaml").write_text(MANIFEST)
+    rendered = render(overlay)
+    assert problems(rendered) == []
+    found = cronjob_of(rendered)
+    found.worker["args"] += more
+    return found
+
+
+def buckets(tasks: int) -> dict[str, dict[str, str]]:
+    return {"photos": keys_below("in/", tasks), "renditions": {}, "results": {}}
+
+
+def wanted(tasks: int) -> set[tuple[str, str]]:
+    return {("renditions", f"small/{key}") for key in keys_below("in/", tasks)}
+
+
+def outputs(job: Job) -> str:
+    return "\n".join(f"pod {pod.number} of index {pod.index}: {pod.output[-1500:]}" for pod in job.pods)
+
+
+async def a_night_with_kills_and_evictions(tmp_path: Path, shards: int, tasks: int, kills: int, evictions: int) -> None:
+    dice = random.Random(11)
+    async with StandIn(buckets(tasks), delay_s=0.01) as server:
+        cronjob = night(tmp_path / "k", server, shards=shards, parallelism=shards)
+        job = Job(cronjob, "oss-saveas-29000000", tmp_path, KEYS)
+        disturbances = ["kill"] * kills + ["evict"] * evictions
+        dice.shuffle(disturbances)
+
+        async def disturb() -> None:
+            for number, what in enumerate(disturbances, 1):
+                goal = tasks * number // (len(disturbances) + 2)
+                await until(lambda goal=goal: (len(server.posts) >= goal and job.running()) or job.condition)  # type: ignore[misc]  # mypy infers no lambda defaults
+                if job.running():
+                    pod = dice.choice(job.running())
+                    job.kill(pod) if what == "kill" else job.evict(pod)
+
+        disturbing = asyncio.create_task(disturb())
+        try:
+            assert await job.run() == "Complete", outputs(job)
+        finally:
+            disturbing.cancel()
+        assert saved_in(server) == wanted(tasks)
+        killed = sum(code == 137 for _, code, _ in job.actions)
+        assert {(code, action) for _, code, action in job.actions} <= {(137, "Count"), (75, "Ignore"), (137, "Ignore")}
+        assert len(server.posts) - tasks <= killed * (IN_FLIGHT + SEGMENT)
+        assert {line["run"] for line in lines_in(server)} == {job.name}
+
+
+async def test_kills_and_evictions_lose_nothing(tmp_path: Path) -> None:
+    await a_night_with_kills_and_evictions(tmp_path, 4, 400, kills=2, evictions=2)
+
+
+@pytest.mark.chaos
+async def test_kills_and_evictions_lose_nothing_of_many_tasks(tmp_path: Path) -> None:
+    await a_night_with_kills_and_evictions(tmp_path, 8, 2500, kills=12, evictions=12)
+
+
+async def test_evictions_alone_repeat_nothing(tmp_path: Path) -> None:
+    async with StandIn(buckets(300), delay_s=0.02) as server:
+        job = Job(night(tmp_path / "k", server, shards=3, parallelism=2), "night", tmp_path, KEYS)
+
+        running = asyncio.create_task(job.run())
+        for goal in (40, 120):
+            await until(lambda goal=goal: len(server.posts) >= goal and job.running())  # type: ignore[misc]  # likewise
+            job.evict(job.running()[0])
+        assert await running == "Complete", outputs(job)
+        assert saved_in(server) == wanted(300)
+        assert set(server.saved().values()) == {1}
+        assert {(code, action) for _, code, action in job.actions} <= {(75, "Ignore")}
+
+
+async def test_bad_credentials_fail_the_job_at_once(tmp_path: Path) -> None:
+    def refuse(_: Seen) -> Reply:
+        return refusal(403, "InvalidAccessKeyId")
+
+    async with StandIn(buckets(50), refuse) as server:
+        job = Job(night(tmp_path / "k", server, shards=4, parallelism=4), "night", tmp_path, KEYS)
+        assert await job.run() == "Failed"
+        assert job.actions[0][1:] == (77, "FailJob")
+        assert not server.posts
+        assert len(job.pods) <= 4
+
+
+async def test_a_night_that_is_too_short_is_gone_on_with_in_the_next(tmp_path: Path) -> None:
+    async with StandIn(buckets(400), delay_s=0.1) as server:
+        short = night(tmp_path / "k", server, shards=2, parallelism=2, more=("--max-duration", "2s"))
+        job = Job(short, "night-1", tmp_path / "1", KEYS)
+        assert await job.run() == "Failed"
+        assert {action[1:] for action in job.actions} == {(5, "FailIndex")}, outputs(job)
+        sent = len(server.posts)
+        assert 0 < sent == len(saved_in(server)) < 400
+        server.delay_s = 0.0
+        # Another number of shards, and a Job of another name.
+        job = Job(night(tmp_path / "l", server, shards=5, parallelism=3), "night-2", tmp_path / "2", KEYS)
+        assert await job.run() == "Complete", outputs(job)
+        assert set(server.saved().values()) == {1}
+        assert saved_in(server) == wanted(400)
+
+
+async def test_an_index_that_runs_again_and_two_pods_of_one_index_are_no_harm(tmp_path: Path) -> None:
+    async with StandIn(buckets(200), delay_s=0.02) as server:
+        job = Job(night(tmp_path / "k", server, shards=2, parallelism=2), "night", tmp_path, KEYS)
+
+        running = asyncio.create_task(job.run())
+        await until(lambda: len(server.posts) >= 20)
+        second = await job.start(0)
+        assert await running == "Complete", outputs(job)
+        await until(lambda: not second.is_running)
+        assert saved_in(server) == wanted(200)
+        sent = len(server.posts)
+        again = await job.start(1)
+        await until(lambda: not again.is_running)
+        assert (again.exit_code, len(server.posts)) == (0, sent)
+
+
+async def test_results_that_are_refused_for_a_while_are_waited_for(tmp_path: Path) -> None:
+    refused = 0
+
+    def down(seen: Seen) -> Reply | None:
+        nonlocal refused
+        if seen.method == "PUT" and refused < 12:
+            refused += 1
+            return refusal(503, "ServiceUnavailable")
+        return None
+
+    async with StandIn(buckets(100), down) as server:
+        job = Job(night(tmp_path / "k", server, shards=2, parallelism=2), "night", tmp_path, KEYS)
+        assert await job.run() == "Complete", outputs(job)
+        assert refused == 12
+        assert saved_in(server) == wanted(100)
+        assert set(server.saved().values()) == {1}
+
+
+async def test_a_pod_that_dies_at_once_is_tried_four_times(tmp_path: Path) -> None:
+    async with StandIn(buckets(40), delay_s=60) as server:
+        job = Job(night(tmp_path / "k", server, shards=2, parallelism=1), "night", tmp_path, KEYS)
+        running = asyncio.create_task(job.run())
+        while not running.done():
+            for pod in job.running():
+                job.kill(pod)
+            await asyncio.sleep(0.01)
+        assert await running == "Failed"
+        assert sorted(job.actions) == [(0, 137, "Count")] * 4 + [(1, 137, "Count")] * 4
+
+
+async def test_a_pod_that_does_not_know_its_shard_fails_the_job(tmp_path: Path) -> None:
+    async with StandIn(buckets(10)) as server:
+        cronjob = night(tmp_path / "k", server, shards=2, parallelism=2)
+        job = Job(cronjob, "night", tmp_path, {**KEYS, "OSS_SAVEAS_SHARDS": "1"})
+        assert await job.run() == "Failed"
+        assert (1, 64, "FailJob") in job.actions
+
+
+async def test_limits_are_those_of_the_run_whatever_the_number_of_pods(tmp_path: Path) -> None:
+    async with StandIn(buckets(120)) as server:
+        began = time.monotonic()
+        job = Job(night(tmp_path / "k", server, shards=4, parallelism=4, rate=40), "night", tmp_path, KEYS)
+        assert await job.run() == "Complete", outputs(job)
+        took_s = time.monotonic() - began
+        assert len(server.posts) <= 40 * 1.05 * took_s + 4
+        summaries = [
+            json.loads(content) for (_, key), content in server.contents.items() if key.endswith(".summary.json")
+        ]
+        assert {summary["shard"] for summary in summaries} == {f"{index}/4" for index in range(4)}

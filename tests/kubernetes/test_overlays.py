@@ -1,0 +1,251 @@
+"""The overlays are what a cluster takes, and what the worker needs; each rule of the linter is broken once."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no annotations
+import pytest
+import yaml
+
+from deploy.kubernetes.lint import problems, shortest_period_s
+from tests.fakes import EPOCH
+from tests.kubernetes.rendering import KUBERNETES, OVERLAYS, render, rendered
+from worker.batch.reader import parse_manifest
+from worker.settings.loading import load_settings
+
+Tree = dict[str, Any]
+RELEASES = [f"1.{minor}" for minor in range(29, 38)]
+
+
+def documents(overlay: str) -> list[Tree]:
+    return list(yaml.safe_load_all(rendered(overlay)))
+
+
+def of_kind(kind: str, found: list[Tree]) -> list[Tree]:
+    return [one for one in found if one["kind"] == kind]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_schemas_of_all_supported_releases_take_the_overlays(overlay: str, release: str) -> None:
+    for document in documents(overlay):
+        kubernetes_validate.validate(document, release, strict=True)
+
+
+@pytest.mark.parametrize("release", ["1.27", "1.28"])
+def test_older_releases_do_not(release: str) -> None:
+    (job,) = of_kind("CronJob", documents("sharded"))
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(job, release, strict=True)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_linter_has_nothing_to_say(overlay: str) -> None:
+    assert problems(rendered(overlay)) == []
+    script = [sys.executable, str(KUBERNETES / "lint.py")]
+    done = subprocess.run(script, input=rendered(overlay), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_manifest_and_settings_of_the_overlays_are_right(overlay: str) -> None:
+    data = next(one for one in of_kind("ConfigMap", documents(overlay)) if "job.yaml" in one["data"])["data"]
+    parse_manifest(data["job.yaml"], "job.yaml", EPOCH)
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    settings, warnings = load_settings(data["config.yaml"], "config.yaml", pod, {})
+    assert not warnings
+    assert settings.results_bucket is not None
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_is_for_kustomize_alone_is_not_sent(overlay: str) -> None:
+    assert not [one for one in documents(overlay) if one["metadata"]["name"] == "oss-saveas-scale"]
+
+
+def test_one_value_each_sets_shards_and_parallelism(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    file = tmp_path / "kubernetes" / "overlays" / "sharded" / "kustomization.yaml"
+    text = file.read_text()
+    assert text.count("shards=8") == text.count("parallelism=4") == 1
+    file.write_text(text.replace("shards=8", "shards=32").replace("parallelism=4", "parallelism=16"))
+    found = render(file.parent)
+    assert problems(found) == []
+    (job,) = of_kind("CronJob", list(yaml.safe_load_all(found)))
+    spec = job["spec"]["jobTemplate"]["spec"]
+    assert (spec["completions"], spec["parallelism"], spec["maxFailedIndexes"]) == (32, 16, 32)
+
+
+def test_another_manifest_is_another_config_map(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    file = tmp_path / "kubernetes" / "overlays" / "sharded" / "job.yaml"
+    before = {one["metadata"]["name"] for one in of_kind("ConfigMap", documents("sharded"))}
+    file.write_text(file.read_text().replace("w_200", "w_300"))
+    after = {one["metadata"]["name"] for one in of_kind("ConfigMap", list(yaml.safe_load_all(render(file.parent))))}
+    assert not before & after
+
+
+def spec_of(job: Tree) -> Tree:
+    found: Tree = job["spec"]["jobTemplate"]["spec"]
+    return found
+
+
+def pod_of(job: Tree) -> Tree:
+    found: Tree = spec_of(job)["template"]["spec"]
+    return found
+
+
+def worker_of(job: Tree) -> Tree:
+    found: Tree = pod_of(job)["containers"][0]
+    return found
+
+
+def rules_of(job: Tree) -> list[Tree]:
+    found: list[Tree] = spec_of(job)["podFailurePolicy"]["rules"]
+    return found
+
+
+def env_of(job: Tree, name: str) -> Tree:
+    return next(one for one in worker_of(job)["env"] if one["name"] == name)
+
+
+def codes(rule: Tree, values: list[int]) -> None:
+    rule["onExitCodes"]["values"] = values
+
+
+def drop(tree: Tree, name: str) -> None:
+    del tree[name]
+
+
+def swap(rules: list[Tree], first: int, second: int) -> None:
+    rules[first], rules[second] = rules[second], rules[first]
+
+
+Mutation = Callable[[Tree], object]
+# What is broken, what the linter says of it, and how.
+MUTATIONS: list[tuple[str, str, Mutation]] = [
+    ("OnFailure", "restartPolicy Never", lambda job: pod_of(job).update(restartPolicy="OnFailure")),
+    ("not indexed", "completionMode", lambda job: spec_of(job).update(completionMode="NonIndexed")),
+    (
+        "replaced too soon",
+        "podReplacementPolicy",
+        lambda job: spec_of(job).update(podReplacementPolicy="TerminatingOrFailed"),
+    ),
+    ("no limit per index", "FailIndex needs", lambda job: drop(spec_of(job), "backoffLimitPerIndex")),
+    ("no limit per index", "maxFailedIndexes needs", lambda job: drop(spec_of(job), "backoffLimitPerIndex")),
+    ("no second try", "backoffLimitPerIndex is at least 1", lambda job: spec_of(job).update(backoffLimitPerIndex=0)),
+    ("too many may fail", "more than completions", lambda job: spec_of(job).update(maxFailedIndexes=99)),
+    ("too few may fail", "ends no other", lambda job: spec_of(job).update(maxFailedIndexes=1)),
+    ("too many rules", "more than 20", lambda job: rules_of(job).extend(rules_of(job)[1:2] * 20)),
+    ("no status", "needs its status", lambda job: drop(rules_of(job)[0]["onPodConditions"][0], "status")),
+    ("codes in disorder", "ascending", lambda job: codes(rules_of(job)[2], [77, 64, 66])),
+    ("a code twice", "ascending", lambda job: codes(rules_of(job)[2], [64, 64, 66, 77])),
+    ("code 0", "no failure", lambda job: codes(rules_of(job)[3], [0, 3, 5])),
+    ("another container", "no container", lambda job: rules_of(job)[1]["onExitCodes"].update(containerName="other")),
+    ("eviction later", "in this order", lambda job: swap(rules_of(job), 0, 2)),
+    ("other order", "in this order", lambda job: swap(rules_of(job), 2, 3)),
+    ("eviction is no matter", "in this order", lambda job: rules_of(job).pop(0)),
+    ("a bug fails the job", "in this order", lambda job: codes(rules_of(job)[2], [1, 64, 66, 77])),
+    ("an interruption counts", "in this order", lambda job: rules_of(job).pop(1)),
+    ("other number of shards", "OSS_SAVEAS_SHARDS", lambda job: env_of(job, "OSS_SAVEAS_SHARDS").update(value="7")),
+    ("no number of shards", "OSS_SAVEAS_SHARDS", lambda job: env_of(job, "OSS_SAVEAS_SHARDS").update(name="SHARDS")),
+    ("more completions", "OSS_SAVEAS_SHARDS", lambda job: spec_of(job).update(completions=9)),
+    ("other share", "OSS_SAVEAS_PARALLELISM", lambda job: env_of(job, "OSS_SAVEAS_PARALLELISM").update(value="8")),
+    ("too parallel", "parallelism is 1 to completions", lambda job: spec_of(job).update(parallelism=9)),
+    ("long name", "more than 47", lambda job: job["metadata"].update(name="n" * 48)),
+    (
+        "a run for each pod",
+        "OSS_SAVEAS_RUN",
+        lambda job: env_of(job, "OSS_SAVEAS_RUN")["valueFrom"]["fieldRef"].update(fieldPath="metadata.name"),
+    ),
+    ("any image", "names no version", lambda job: worker_of(job).update(image="registry.example.com:5000/worker")),
+    ("latest image", "names no version", lambda job: worker_of(job).update(image="worker:latest")),
+    (
+        "no such map",
+        "there is no ConfigMap",
+        lambda job: pod_of(job)["volumes"][0]["configMap"].update(name="gone-2222222222"),
+    ),
+    ("two at once", "Forbid", lambda job: job["spec"].update(concurrencyPolicy="Allow")),
+    ("no zone", "timeZone", lambda job: drop(job["spec"], "timeZone")),
+    ("no starting deadline", "startingDeadlineSeconds", lambda job: drop(job["spec"], "startingDeadlineSeconds")),
+    ("may hang for ever", "activeDeadlineSeconds is missing", lambda job: drop(spec_of(job), "activeDeadlineSeconds")),
+    ("hangs into the next", "from start to start", lambda job: job["spec"].update(schedule="0 */6 * * *")),
+    ("killed in its time", "--max-duration", lambda job: worker_of(job)["args"].__setitem__(-1, "2d")),
+    ("never cleared", "ttlSecondsAfterFinished", lambda job: drop(spec_of(job), "ttlSecondsAfterFinished")),
+    ("grace too short", "shutdown.grace_s", lambda job: pod_of(job).update(terminationGracePeriodSeconds=60)),
+    ("no grace", "shutdown.grace_s", lambda job: drop(pod_of(job), "terminationGracePeriodSeconds")),
+    ("service links", "enableServiceLinks", lambda job: drop(pod_of(job), "enableServiceLinks")),
+    ("a probe", "livenessProbe", lambda job: worker_of(job).update(livenessProbe={"tcpSocket": {"port": 1}})),
+    ("no place for the spool", "TMPDIR", lambda job: env_of(job, "TMPDIR").update(value="/var")),
+    ("throttled", "none of cpu", lambda job: worker_of(job)["resources"]["limits"].update(cpu="1")),
+    ("memory without end", "limit of memory", lambda job: drop(worker_of(job)["resources"]["limits"], "memory")),
+    (
+        "no disk asked for",
+        "ephemeral-storage",
+        lambda job: drop(worker_of(job)["resources"]["requests"], "ephemeral-storage"),
+    ),
+    ("root", "runAsUser", lambda job: pod_of(job)["securityContext"].update(runAsUser=0)),
+    ("perhaps root", "runAsNonRoot", lambda job: drop(pod_of(job)["securityContext"], "runAsNonRoot")),
+    ("any system call", "seccompProfile", lambda job: drop(pod_of(job)["securityContext"], "seccompProfile")),
+    (
+        "more rights",
+        "allowPrivilegeEscalation",
+        lambda job: drop(worker_of(job)["securityContext"], "allowPrivilegeEscalation"),
+    ),
+    ("capabilities", "capabilities", lambda job: drop(worker_of(job)["securityContext"], "capabilities")),
+    (
+        "writable root",
+        "readOnlyRootFilesystem",
+        lambda job: drop(worker_of(job)["securityContext"], "readOnlyRootFilesystem"),
+    ),
+    ("a token", "automountServiceAccountToken", lambda job: drop(pod_of(job), "automountServiceAccountToken")),
+]
+
+
+@pytest.mark.parametrize(("named", "said", "mutate"), MUTATIONS, ids=[f"{one[0]}: {one[1]}" for one in MUTATIONS])
+def test_the_linter_finds_what_is_broken(named: str, said: str, mutate: Mutation) -> None:
+    found = documents("sharded")
+    (job,) = of_kind("CronJob", found)
+    mutate(job)
+    assert said in "\n".join(problems(yaml.safe_dump_all(found)))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("results: ./results", "results are on oss://"),
+        ("endpoint: local", "another OSS in each pod"),
+        ("shutdown: {grace_s: 100}", "at least 115"),
+    ],
+)
+def test_the_linter_looks_into_the_settings(line: str, said: str) -> None:
+    found = documents("sharded")
+    for one in of_kind("ConfigMap", found):
+        settings = yaml.safe_load(one["data"]["config.yaml"]) | yaml.safe_load(line)
+        one["data"]["config.yaml"] = yaml.safe_dump(settings)
+    assert said in "\n".join(problems(yaml.safe_dump_all(found)))
+
+
+def test_a_config_map_without_a_hash_is_found() -> None:
+    text = rendered("sharded")
+    (found,) = of_kind("ConfigMap", documents("sharded"))
+    name = found["metadata"]["name"]
+    assert "has no hash" in "\n".join(problems(text.replace(name, "oss-saveas-job")))
+
+
+@pytest.mark.parametrize(
+    ("cron", "seconds"),
+    [
+        ("30 1 * * *", 86400),
+        ("30 1 * * 5", 86400),  # a week in truth: never more than there is
+        ("0 */6 * * *", 6 * 3600),
+        ("0,30 * * * *", 1800),
+        ("0 22-23 * * *", 3600),
+        ("*/20 3 * * *", 1200),
+    ],
+)
+def test_the_time_between_two_starts(cron: str, seconds: int) -> None:
+    assert shortest_period_s(cron) == seconds

@@ -114,6 +114,15 @@ class Desk:
         """Run a command to its end."""
         return await self.end(await self.start(*args, environ=environ), stdin, within_s)
 
+    async def serve(self, *args: str) -> str:
+        """Begin to serve a local OSS; its URL."""
+        process = await self.start("serve", *args)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            line = (await process.stdout.readline()).decode()
+        assert line.startswith("listening on http://127.0.0.1:"), line
+        return line.removeprefix("listening on ").strip()
+
     async def end(self, process: Process, stdin: bytes = b"", within_s: float = 90) -> Ended:
         """Wait for a command's end; there is no end at which a user may meet a traceback."""
         async with asyncio.timeout(within_s):

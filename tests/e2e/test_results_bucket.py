@@ -208,10 +208,7 @@ async def test_results_in_a_bucket_of_the_local_oss_survive_its_faults(desk: Des
         "  - {fault: answer, status: 503, code: ServiceUnavailable, operation: PutObject, nth: [2, 3]}\n"
         "  - {fault: half-body, operation: [ListObjectsV2, GetObject], every: 5}\n",
     )
-    process = await desk.start("serve", "--root", "oss", "--faults", "faults.yaml")
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        url = (await process.stdout.readline()).decode().removeprefix("listening on ").strip()
+    url = await desk.serve("--root", "oss", "--faults", "faults.yaml")
     desk.write("job.yaml", MANIFEST)
     settings = CONFIG.format(endpoint=url, rate=500, concurrency=4)
     desk.write("config.yaml", settings.replace("./results", BUCKET).replace("results_patience_s: 1", PATIENT))

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,17 @@ class Desk:
         self.write("job.yaml", manifest)
 
     async def start(
-        self, *args: str, environ: Mapping[str, str] | None = None, stdout: int = PIPE, stderr: int = PIPE
+        self,
+        *args: str,
+        environ: Mapping[str, str] | None = None,
+        stdout: int = PIPE,
+        stderr: int = PIPE,
+        within: Sequence[str] = (),
     ) -> Process:
-        """Begin a command."""
+        """Begin a command; `within` is a command that begins it in turn, in other surroundings."""
         own = {name: value for name, value in os.environ.items() if not name.upper().startswith(_FOREIGN)}
         process = await asyncio.create_subprocess_exec(
+            *within,
             sys.executable,
             "-m",
             "worker",
@@ -109,10 +115,15 @@ class Desk:
         return process
 
     async def run(
-        self, *args: str, environ: Mapping[str, str] | None = None, stdin: bytes = b"", within_s: float = 90
+        self,
+        *args: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        within: Sequence[str] = (),
+        within_s: float = 90,
     ) -> Ended:
         """Run a command to its end."""
-        return await self.end(await self.start(*args, environ=environ), stdin, within_s)
+        return await self.end(await self.start(*args, environ=environ, within=within), stdin, within_s)
 
     async def serve(self, *args: str) -> str:
         """Begin to serve a local OSS; its URL."""

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.conftest import Figures
 from tests.e2e.desk import MANIFEST, Desk, saved_in, until
 from tests.stand_in import StandIn, keys_below
 
@@ -62,6 +63,47 @@ async def test_a_run_killed_eight_times_ends_with_every_target_saved_and_repeats
 
 async def test_a_run_with_its_results_in_a_bucket_is_killed_as_well(desk: Desk) -> None:
     await kill_again_and_again(desk, 4, 600, "oss://results/logs")
+
+
+async def signal_again_and_again(desk: Desk, signals: int, tasks: int, results: str) -> dict[str, int]:
+    """Signal runs of one job at random moments, then let one come to its end; returns what was counted."""
+    dice = random.Random(5)
+    buckets: dict[str, dict[str, str]] = {"photos": keys_below("in/", tasks), "renditions": {}, "results": {}}
+    async with StandIn(buckets, delay_s=0.03) as server:
+        desk.set_up(server, rate=150, concurrency=CONCURRENCY, results=results)
+        for _ in range(signals):
+            before = len(server.posts)
+            goal = before + dice.randrange(1, tasks // (2 * signals))
+            process = await desk.start("run", "job.yaml", "--json")
+            await until(lambda goal=goal: len(server.posts) >= goal)  # type: ignore[misc]  # mypy sees no default there
+            await asyncio.sleep(dice.uniform(0, 0.03))
+            process.send_signal(dice.choice([signal.SIGTERM, signal.SIGINT]))
+            ended = await desk.end(process)
+            assert (ended.code, ended.json["already_saved"]) == (75, before), ended.err
+            # All that was sent is saved, and stands in the log.
+            assert before + ended.json["saved"] == len(server.posts) == len(server.saved())
+            log = saved_in(server) if results.startswith("oss://") else desk.saved()
+            assert log == set(server.saved())
+        sent = len(server.posts)
+        assert sent < tasks
+        last = await desk.run("run", "job.yaml", "--json", "--rate", "5000")
+        assert (last.code, last.json["already_saved"], last.json["saved"]) == (0, sent, tasks - sent)
+        assert (len(server.saved()), set(server.saved().values())) == (tasks, {1})
+    return {"signals": signals, "tasks": tasks, "sent before the last run": sent, "lost": 0, "repeated": 0}
+
+
+@pytest.mark.parametrize(
+    ("signals", "tasks", "results"),
+    [
+        (3, 300, "./results"),
+        pytest.param(50, 3000, "./results", marks=pytest.mark.chaos),
+        pytest.param(50, 3000, "oss://results/logs", marks=pytest.mark.chaos),
+    ],
+)
+async def test_runs_signalled_at_any_moment_repeat_nothing(
+    desk: Desk, figures: Figures, signals: int, tasks: int, results: str
+) -> None:
+    figures(await signal_again_and_again(desk, signals, tasks, results))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -18,6 +19,8 @@ SECRET = "made-up-secret-9f3a77"
 KEYS = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": SECRET}
 # What the machine's own environment must not decide.
 _FOREIGN = ("OSS_", "ALIBABA_CLOUD_", "KUBERNETES_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "COV_", "COVERAGE_")
+# As a header or a query has it, in either version.
+_SIGNATURE = re.compile(rb"Signature=[0-9A-Za-z+/%]{16}|OSS4-HMAC-SHA256 Credential=|OSS made-up-id:")
 
 CONFIG = """\
 endpoint: {endpoint}
@@ -65,8 +68,10 @@ class Desk:
 
     @property
     def surroundings(self) -> dict[str, str]:
-        """No profile file of this machine, and no RAM role of it, may decide."""
-        return {"HOME": str(self.path), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+        """No profile file of this machine, and no RAM role of it, may decide; what is temporary stays here, too."""
+        temporary = self.path / "tmp"
+        temporary.mkdir(exist_ok=True)
+        return {"HOME": str(self.path), "TMPDIR": str(temporary), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.path / name
@@ -143,7 +148,15 @@ class Desk:
         assert "Traceback" not in ended.err, ended.err
         assert "never retrieved" not in ended.err, ended.err
         assert "Warning" not in ended.err, ended.err
+        for said in (ended.out, ended.err):
+            assert not tells_a_secret(said.encode())
         return ended
+
+    def assert_no_secret(self) -> None:
+        """Whatever happened here: no file holds the secret of the keys, or a signature made with it."""
+        for path in self.path.rglob("*"):
+            if path.is_file():
+                assert not tells_a_secret(path.read_bytes()), path
 
     async def stop_all(self) -> None:
         for process in self.processes:
@@ -175,6 +188,11 @@ class Desk:
         """The targets with a saved line."""
         targets = [line["target"] for line in self.lines(job) if line["status"] == "saved"]
         return {(target["bucket"], target["key"]) for target in targets}
+
+
+def tells_a_secret(content: bytes) -> bool:
+    """Whether something that was written holds the secret, or a signature."""
+    return SECRET.encode() in content or _SIGNATURE.search(content) is not None
 
 
 def lines_in(server: StandIn, bucket: str = "results") -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ They need root and Linux's `unshare` and `nsenter`; where these are not to be ha
 import asyncio
 import os
 import shutil
+import subprocess
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -43,13 +44,30 @@ class Mounts:
         assert await process.wait() == 0
 
 
+def obstacle() -> str:
+    """Why nothing can be mounted here, or nothing."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("nsenter") is None:
+        return "needs root, unshare and nsenter, to mount what only the processes of this test see"
+    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)  # noqa: S607 - the system's
+    return f"cannot mount here: {tried.stderr.strip()}" if tried.returncode else ""
+
+
 @asynccontextmanager
 async def mounted(directory: Path, script: str) -> AsyncIterator[Mounts]:
     """The mounts that a shell script makes; its `$0` is a directory of the test."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("nsenter") is None:
-        pytest.skip("needs root, unshare and nsenter, to mount what only the processes of this test see")
+    if reason := obstacle():
+        pytest.skip(reason)
     holder = await asyncio.create_subprocess_exec(
-        "unshare", "--mount", "sh", "-e", "-c", f"{script}\necho mounted; exec cat", str(directory), stdin=PIPE, stdout=PIPE, stderr=PIPE
+        "unshare",
+        "--mount",
+        "sh",
+        "-e",
+        "-c",
+        f"{script}\necho mounted; exec cat",
+        str(directory),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
     )
     assert holder.stdout is not None
     assert holder.stderr is not None

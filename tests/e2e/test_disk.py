@@ -1,4 +1,4 @@
-"""Disks that are full or cannot be written: nothing is claimed that is not durable, and with space again nothing is lost."""
+"""Disks that are full or cannot be written: nothing is claimed that is not durable, nothing is lost."""
 
 import os
 

@@ -14,7 +14,7 @@ Figures = Callable[[Mapping[str, object]], None]
 
 @pytest.fixture
 def figures(record_property: Callable[[str, object], None]) -> Figures:
-    """Tells what a test has counted, at the end of all tests."""
+    """Tells what a test has counted, at the end of all tests (`make chaos`)."""
 
     def tell(counted: Mapping[str, object]) -> None:
         for name, value in counted.items():
@@ -24,8 +24,8 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures of each test that has told some."""
+    """Print the figures of each test with full counts that has told some."""
     for report in terminalreporter.getreports("passed"):
-        if report.when == "call" and report.user_properties:
+        if report.when == "call" and report.user_properties and "chaos" in report.keywords:
             counted = ", ".join(f"{value} {name}" for name, value in report.user_properties)
             terminalreporter.write_line(f"{report.nodeid}: {counted}")

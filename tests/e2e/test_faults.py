@@ -160,9 +160,7 @@ CHAOS = pytest.mark.chaos
 async def test_one_in_so_many_requests_meets_one_of_all_faults(
     desk: Desk, figures: Figures, every: int, tasks: int
 ) -> None:
-    found = await survive(desk, tasks, in_turn(every))
-    assert found["saved"] > tasks // 2  # type: ignore[operator]  # a number
-    figures(found)
+    figures(await survive(desk, tasks, in_turn(every)))
 
 
 @pytest.mark.chaos

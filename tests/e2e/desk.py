@@ -68,10 +68,13 @@ class Desk:
 
     @property
     def surroundings(self) -> dict[str, str]:
-        """No profile file of this machine, and no RAM role of it, may decide; what is temporary stays here, too."""
-        temporary = self.path / "tmp"
-        temporary.mkdir(exist_ok=True)
-        return {"HOME": str(self.path), "TMPDIR": str(temporary), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+        """No profile file of this machine, and no RAM role of it, may decide; temporary files lie beside the desk."""
+        self._temporary.mkdir(exist_ok=True)
+        return {"HOME": str(self.path), "TMPDIR": str(self._temporary), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+
+    @property
+    def _temporary(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-temporary")
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.path / name
@@ -154,7 +157,7 @@ class Desk:
 
     def assert_no_secret(self) -> None:
         """Whatever happened here: no file holds the secret of the keys, or a signature made with it."""
-        for path in self.path.rglob("*"):
+        for path in (*self.path.rglob("*"), *self._temporary.rglob("*")):
             if path.is_file():
                 assert not tells_a_secret(path.read_bytes()), path
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Figures
 from tests.e2e.desk import Desk
 from tests.e2e.test_interruption import kill_again_and_again
 
@@ -48,5 +49,7 @@ def test_the_demo_works_from_a_fresh_clone_with_an_empty_cache_and_sends_nothing
 
 
 @pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
-async def test_a_run_killed_a_hundred_times_repeats_only_what_was_not_durable(desk: Desk, results: str) -> None:
-    await kill_again_and_again(desk, 100, 5000, results)
+async def test_a_run_killed_a_hundred_times_repeats_only_what_was_not_durable(
+    desk: Desk, results: str, figures: Figures
+) -> None:
+    figures(await kill_again_and_again(desk, 100, 5000, results))

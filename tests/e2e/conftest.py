@@ -1,4 +1,4 @@
-"""A desk for each test."""
+"""A desk for each test; whatever the test was about, no secret may be in what was written there."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,3 +15,4 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield desk
     finally:
         await desk.stop_all()
+    desk.assert_no_secret()

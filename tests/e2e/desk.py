@@ -3,11 +3,12 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ SECRET = "made-up-secret-9f3a77"
 KEYS = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": SECRET}
 # What the machine's own environment must not decide.
 _FOREIGN = ("OSS_", "ALIBABA_CLOUD_", "KUBERNETES_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "COV_", "COVERAGE_")
+# As a header or a query has it, in either version.
+_SIGNATURE = re.compile(rb"Signature=[0-9A-Za-z+/%]{16}|OSS4-HMAC-SHA256 Credential=|OSS made-up-id:")
 
 CONFIG = """\
 endpoint: {endpoint}
@@ -65,8 +68,13 @@ class Desk:
 
     @property
     def surroundings(self) -> dict[str, str]:
-        """No profile file of this machine, and no RAM role of it, may decide."""
-        return {"HOME": str(self.path), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+        """No profile file of this machine, and no RAM role of it, may decide; temporary files lie beside the desk."""
+        self._temporary.mkdir(exist_ok=True)
+        return {"HOME": str(self.path), "TMPDIR": str(self._temporary), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+
+    @property
+    def _temporary(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-temporary")
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.path / name
@@ -89,11 +97,17 @@ class Desk:
         self.write("job.yaml", manifest)
 
     async def start(
-        self, *args: str, environ: Mapping[str, str] | None = None, stdout: int = PIPE, stderr: int = PIPE
+        self,
+        *args: str,
+        environ: Mapping[str, str] | None = None,
+        stdout: int = PIPE,
+        stderr: int = PIPE,
+        within: Sequence[str] = (),
     ) -> Process:
-        """Begin a command."""
+        """Begin a command; `within` is a command that begins it in turn, in other surroundings."""
         own = {name: value for name, value in os.environ.items() if not name.upper().startswith(_FOREIGN)}
         process = await asyncio.create_subprocess_exec(
+            *within,
             sys.executable,
             "-m",
             "worker",
@@ -109,10 +123,24 @@ class Desk:
         return process
 
     async def run(
-        self, *args: str, environ: Mapping[str, str] | None = None, stdin: bytes = b"", within_s: float = 90
+        self,
+        *args: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        within: Sequence[str] = (),
+        within_s: float = 90,
     ) -> Ended:
         """Run a command to its end."""
-        return await self.end(await self.start(*args, environ=environ), stdin, within_s)
+        return await self.end(await self.start(*args, environ=environ, within=within), stdin, within_s)
+
+    async def serve(self, *args: str) -> str:
+        """Begin to serve a local OSS; its URL."""
+        process = await self.start("serve", *args)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            line = (await process.stdout.readline()).decode()
+        assert line.startswith("listening on http://127.0.0.1:"), line
+        return line.removeprefix("listening on ").strip()
 
     async def end(self, process: Process, stdin: bytes = b"", within_s: float = 90) -> Ended:
         """Wait for a command's end; there is no end at which a user may meet a traceback."""
@@ -123,7 +151,15 @@ class Desk:
         assert "Traceback" not in ended.err, ended.err
         assert "never retrieved" not in ended.err, ended.err
         assert "Warning" not in ended.err, ended.err
+        for said in (ended.out, ended.err):
+            assert not tells_a_secret(said.encode())
         return ended
+
+    def assert_no_secret(self) -> None:
+        """Whatever happened here: no file holds the secret of the keys, or a signature made with it."""
+        for path in (*self.path.rglob("*"), *self._temporary.rglob("*")):
+            if path.is_file():
+                assert not tells_a_secret(path.read_bytes()), path
 
     async def stop_all(self) -> None:
         for process in self.processes:
@@ -155,6 +191,11 @@ class Desk:
         """The targets with a saved line."""
         targets = [line["target"] for line in self.lines(job) if line["status"] == "saved"]
         return {(target["bucket"], target["key"]) for target in targets}
+
+
+def tells_a_secret(content: bytes) -> bool:
+    """Whether something that was written holds the secret, or a signature."""
+    return SECRET.encode() in content or _SIGNATURE.search(content) is not None
 
 
 def lines_in(server: StandIn, bucket: str = "results") -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.conftest import Figures
 from tests.e2e.desk import MANIFEST, Desk, saved_in, until
 from tests.stand_in import StandIn, keys_below
 
@@ -21,30 +22,37 @@ async def killed(desk: Desk, server: StandIn, goal: int) -> None:
     await process.wait()
 
 
-async def kill_again_and_again(desk: Desk, kills: int, tasks: int, results: str = "./results") -> None:
+async def kill_again_and_again(desk: Desk, kills: int, tasks: int, results: str = "./results") -> dict[str, int]:
+    """Kill runs of one job at random moments, then let one come to its end; returns what was counted."""
     dice = random.Random(7)
     buckets: dict[str, dict[str, str]] = {"photos": keys_below("in/", tasks), "renditions": {}, "results": {}}
     async with StandIn(buckets, delay_s=0.01) as server:
         desk.set_up(server, rate=150, concurrency=CONCURRENCY, results=results)
         is_bucket = results.startswith("oss://")
+        group = (5 if is_bucket else 1) * GROUP
 
         def durable() -> set[tuple[str, str]]:
             return saved_in(server) if is_bucket else desk.saved()
 
         sent: dict[tuple[str, str], int] = {}
+        in_vain = []
         for _ in range(kills):
-            await killed(desk, server, len(server.posts) + dice.randrange(tasks * 3 // (4 * kills)))
+            posts, known = len(server.posts), len(sent)
+            await killed(desk, server, posts + dice.randrange(tasks * 3 // (4 * kills)))
             for target in durable() - set(sent):
                 sent[target] = server.saved()[target]
+            in_vain.append(len(server.posts) - posts - (len(sent) - known))
         assert 0 < len(sent) < tasks
         last = await desk.run("run", "job.yaml", "--rate", "5000")
         assert last.code == 0, last.err
         assert {("renditions", f"small/{key}") for key in keys_below("in/", tasks)} == durable()
         # What was sent again was on its way or not durable at a kill: what was durable was never sent again.
         assert {target: server.saved()[target] for target in sent} == sent
-        assert len(server.posts) - tasks <= kills * (CONCURRENCY + (5 if is_bucket else 1) * GROUP)
+        assert max(in_vain) <= CONCURRENCY + group
+        repeated = len(server.posts) - tasks
         again = await desk.run("run", "job.yaml", "--json")
         assert (again.code, again.json["already_saved"], again.json["attempts"]) == (0, tasks, 0)
+    return {"kills": kills, "tasks": tasks, "lost": 0, "repeated": repeated, "repeated after one kill": max(in_vain)}
 
 
 async def test_a_run_killed_eight_times_ends_with_every_target_saved_and_repeats_only_what_was_not_durable(
@@ -55,6 +63,47 @@ async def test_a_run_killed_eight_times_ends_with_every_target_saved_and_repeats
 
 async def test_a_run_with_its_results_in_a_bucket_is_killed_as_well(desk: Desk) -> None:
     await kill_again_and_again(desk, 4, 600, "oss://results/logs")
+
+
+async def signal_again_and_again(desk: Desk, signals: int, tasks: int, results: str) -> dict[str, int]:
+    """Signal runs of one job at random moments, then let one come to its end; returns what was counted."""
+    dice = random.Random(5)
+    buckets: dict[str, dict[str, str]] = {"photos": keys_below("in/", tasks), "renditions": {}, "results": {}}
+    async with StandIn(buckets, delay_s=0.03) as server:
+        desk.set_up(server, rate=150, concurrency=CONCURRENCY, results=results)
+        for _ in range(signals):
+            before = len(server.posts)
+            goal = before + dice.randrange(1, tasks // (2 * signals))
+            process = await desk.start("run", "job.yaml", "--json")
+            await until(lambda goal=goal: len(server.posts) >= goal)  # type: ignore[misc]  # mypy sees no default there
+            await asyncio.sleep(dice.uniform(0, 0.03))
+            process.send_signal(dice.choice([signal.SIGTERM, signal.SIGINT]))
+            ended = await desk.end(process)
+            assert (ended.code, ended.json["already_saved"]) == (75, before), ended.err
+            # All that was sent is saved, and stands in the log.
+            assert before + ended.json["saved"] == len(server.posts) == len(server.saved())
+            log = saved_in(server) if results.startswith("oss://") else desk.saved()
+            assert log == set(server.saved())
+        sent = len(server.posts)
+        assert sent < tasks
+        last = await desk.run("run", "job.yaml", "--json", "--rate", "5000")
+        assert (last.code, last.json["already_saved"], last.json["saved"]) == (0, sent, tasks - sent)
+        assert (len(server.saved()), set(server.saved().values())) == (tasks, {1})
+    return {"signals": signals, "tasks": tasks, "sent before the last run": sent, "lost": 0, "repeated": 0}
+
+
+@pytest.mark.parametrize(
+    ("signals", "tasks", "results"),
+    [
+        (3, 300, "./results"),
+        pytest.param(50, 3000, "./results", marks=pytest.mark.chaos),
+        pytest.param(50, 3000, "oss://results/logs", marks=pytest.mark.chaos),
+    ],
+)
+async def test_runs_signalled_at_any_moment_repeat_nothing(
+    desk: Desk, figures: Figures, signals: int, tasks: int, results: str
+) -> None:
+    figures(await signal_again_and_again(desk, signals, tasks, results))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,13 +1,6 @@
 """Nights: runs that are cut short by their time go on; several at once come to the same whole."""
 
 import asyncio
-import json
-import os
-import shutil
-import subprocess
-import sys
-
-import pytest
 
 from tests.e2e.desk import KEYS, SECRET, Desk
 from tests.stand_in import StandIn, keys_below
@@ -53,19 +46,3 @@ async def test_no_secret_stands_in_anything_that_the_commands_write(desk: Desk) 
                 said += path.read_bytes().decode(errors="replace")
         assert SECRET not in said
         assert "Signature=" not in said
-
-
-def test_the_end_of_a_run_stands_in_the_termination_log(desk: Desk) -> None:
-    unshare = shutil.which("unshare")
-    if unshare is None or os.geteuid() != 0 or not os.path.exists("/dev/termination-log"):  # noqa: PTH110 - a question, no file work
-        pytest.skip("needs root, unshare, and a /dev/termination-log to mount over: none is made on this machine")
-    word = desk.write("word", b"")
-    script = f'mount --bind {word} /dev/termination-log && exec "$0" -m worker explain NoSuchThing'
-    done = subprocess.run(
-        [unshare, "-m", "sh", "-c", script, sys.executable], cwd=desk.path, capture_output=True, text=True, check=False
-    )
-    if not word.read_text() and "mount" in done.stderr:
-        pytest.skip(f"cannot mount here: {done.stderr.strip()}")
-    assert done.returncode == 66
-    (line,) = word.read_text().splitlines()
-    assert (json.loads(line)["exit"], json.loads(line)["outcome"]) == (66, "nothing_selected")

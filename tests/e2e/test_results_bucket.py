@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Figures
 from tests.e2e.desk import CONFIG, KEYS, MANIFEST, Desk, lines_in, saved_in, until
 from tests.e2e.test_endings import reconciled
 from tests.emulator.pictures import jpeg
@@ -46,16 +47,24 @@ async def test_a_run_writes_segments_and_a_summary_and_the_next_one_reads_them(d
         assert not (desk.path / "results").exists()
 
 
-@pytest.mark.parametrize("lands", [False, True], ids=["refused", "done though refused"])
-async def test_a_bucket_that_refuses_and_comes_back_loses_and_doubles_nothing(desk: Desk, lands: bool) -> None:
+@pytest.mark.parametrize(
+    ("refused", "lands"),
+    [
+        (refusal(503, "ServiceUnavailable"), False),
+        (refusal(403, "AccessDenied"), False),
+        (Reply(None), True),
+    ],
+    ids=["503", "403", "done though cut off"],
+)
+async def test_a_bucket_that_refuses_and_comes_back_loses_and_doubles_nothing(
+    desk: Desk, refused: Reply, lands: bool
+) -> None:
     puts = 0
 
     def refuse_for_a_while(request: Seen) -> Reply | None:
         nonlocal puts
         puts += is_put(request)
-        if not is_put(request) or puts > 3:
-            return None
-        return Reply(None) if lands else refusal(503, "ServiceUnavailable")
+        return refused if is_put(request) and puts <= 3 else None
 
     async with StandIn(buckets(40), refuse_for_a_while, lands=lands) as server:
         desk.set_up(server, results=BUCKET)
@@ -77,6 +86,38 @@ async def test_a_bucket_that_refuses_for_too_long_is_73_and_nothing_is_claimed(d
         # Nothing new is begun once a bucket has refused.
         assert len(server.posts) < 100
         assert reconciled(ended.json)
+
+
+@pytest.mark.parametrize(
+    "refused", [refusal(403, "AccessDenied"), refusal(503, "ServiceUnavailable")], ids=["403", "503"]
+)
+@pytest.mark.parametrize("tasks", [300, pytest.param(12_000, marks=pytest.mark.chaos)])
+async def test_a_bucket_that_refuses_in_mid_run_is_73_and_the_next_run_loses_nothing(
+    desk: Desk, figures: Figures, refused: Reply, tasks: int
+) -> None:
+    broken = False
+
+    def refuse(request: Seen) -> Reply | None:
+        nonlocal broken
+        # The first segment is put, so something is durable; then the bucket refuses.
+        fits = is_put(request) and not broken
+        broken = broken or is_put(request)
+        return refused if is_put(request) and not fits else None
+
+    async with StandIn(buckets(tasks), refuse, delay_s=0.01) as server:
+        desk.set_up(server, rate=500, concurrency=8, results=BUCKET)
+        first = await desk.run("run", "job.yaml", "--json", within_s=300)
+        assert (first.code, first.json["outcome"]) == (73, "results_unwritable"), first.err
+        assert reconciled(first.json)
+        durable, sent = saved_in(server), len(server.posts)
+        assert 0 < first.json["saved"] == len(durable) < sent
+        server.script = lambda _: None
+        second = await desk.run("run", "job.yaml", "--json", "--rate", "5000", within_s=300)
+        assert (second.code, second.json["already_saved"]) == (0, len(durable)), second.err
+        assert len(saved_in(server)) == len(server.saved()) == tasks
+        assert {server.saved()[target] for target in durable} == {1}
+        assert len(server.posts) - tasks == sent - len(durable)
+        figures({"tasks": tasks, "durable when it refused": len(durable), "lost": 0, "repeated": sent - len(durable)})
 
 
 async def test_a_bucket_that_is_not_there_is_64_before_anything_is_sent(desk: Desk) -> None:
@@ -226,10 +267,7 @@ async def test_results_in_a_bucket_of_the_local_oss_survive_its_faults(desk: Des
         "  - {fault: answer, status: 503, code: ServiceUnavailable, operation: PutObject, nth: [2, 3]}\n"
         "  - {fault: half-body, operation: [ListObjectsV2, GetObject], every: 5}\n",
     )
-    process = await desk.start("serve", "--root", "oss", "--faults", "faults.yaml")
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        url = (await process.stdout.readline()).decode().removeprefix("listening on ").strip()
+    url = await desk.serve("--root", "oss", "--faults", "faults.yaml")
     desk.write("job.yaml", MANIFEST)
     settings = CONFIG.format(endpoint=url, rate=500, concurrency=4)
     desk.write("config.yaml", settings.replace("./results", BUCKET).replace("results_patience_s: 1", PATIENT))

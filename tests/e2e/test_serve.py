@@ -28,12 +28,7 @@ async def serve(desk: Desk, *args: str) -> str:
     desk.write("oss/photos/in/a b.jpg", jpeg(80, 60))
     desk.write("oss/photos/in/雪+100%.jpg", jpeg(80, 60))
     (desk.path / "oss/renditions").mkdir()
-    process = await desk.start("serve", "--root", "oss", *args)
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        line = (await process.stdout.readline()).decode()
-    assert line.startswith("listening on http://127.0.0.1:")
-    return line.removeprefix("listening on ").strip()
+    return await desk.serve("--root", "oss", *args)
 
 
 @pytest.mark.parametrize("signature", ["v4", "v1"])

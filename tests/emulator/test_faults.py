@@ -48,6 +48,15 @@ def test_a_probability_is_kept_and_the_same_seed_strikes_the_same() -> None:
     assert 500 < len(first) < 700
 
 
+@pytest.mark.parametrize("fault", [Fault.WRONG_JSON, Fault.WRONG_TARGET, Fault.EMPTY_ANSWER])
+def test_an_answer_without_a_body_is_not_spoiled_and_another_rule_may_strike_it(fault: Fault) -> None:
+    faults = Faults([Rule(fault=fault), Rule(fault=Fault.RESET)])
+    for operation, wanted in (("GetObject", fault), ("HeadObject", Fault.RESET), ("GetObjectMeta", Fault.RESET)):
+        rule = faults.begin(Seen(operation, "photos", "a.jpg"), 0.0).rule
+        assert rule is not None
+        assert rule.fault is wanted
+
+
 def test_a_rule_is_for_its_operations_buckets_and_keys_and_counts_only_these() -> None:
     rule = Rule(fault=Fault.RESET, operations=("Head*", "GetObject"), bucket="ph*", key="*.jpg", when=Schedule(every=2))
     faults = Faults([rule])

@@ -17,6 +17,14 @@ def tell(error: WorkerError, *, as_json: bool) -> None:
         complain(str(error))
     elif error.exit_code is not Exit.UNEXPECTED:
         complain(f"error: {error}")
+    ending = ending_by(error)
+    leave_word(ending)
+    if as_json:
+        print_json(ending)
+
+
+def ending_by(error: WorkerError) -> dict[str, object]:
+    """What is left of a command that an error ends."""
     ending: dict[str, object] = {
         "schema": 1,
         "outcome": OUTCOMES[error.exit_code],
@@ -25,9 +33,7 @@ def tell(error: WorkerError, *, as_json: bool) -> None:
     }
     if isinstance(error, CollisionError):
         ending["collides"] = error.collides
-    leave_word(ending)
-    if as_json:
-        print_json(ending)
+    return ending
 
 
 def leave_word(ending: dict[str, object]) -> None:

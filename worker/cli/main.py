@@ -8,12 +8,12 @@ import typer
 from typer.exceptions import TyperException
 
 from worker.cli.bookkeeping import compact, prune, status, verify
-from worker.cli.ending import tell
+from worker.cli.ending import ending_by, leave_word, tell
 from worker.cli.explaining import explain
 from worker.cli.preparing import check, init, plan, policy, validate
 from worker.cli.running import retry, run
 from worker.cli.serving import serve
-from worker.errors import Exit, UsageError, WorkerError
+from worker.errors import StopSignalError, UsageError, WorkerError
 from worker.telemetry.output import complain, open_standard_streams
 
 app = typer.Typer(
@@ -36,7 +36,9 @@ def main() -> None:
 
 
 def _exit_interrupted(_number: int, _frame: object) -> None:
-    sys.exit(int(Exit.INTERRUPTED))
+    error = StopSignalError("a signal came before there was anything to tell")
+    leave_word(ending_by(error))
+    sys.exit(int(error.exit_code))
 
 
 def _run_command(args: list[str]) -> int:

@@ -87,6 +87,7 @@ class ResultsLog:
         """Make the next group durable. While the store refuses, nothing new is begun."""
         lines = min(self._appender.group_lines, len(self._pending))
         trial = self._patience.begin()
+        refused = False
         while True:
             group = list(islice(self._pending, lines))
             try:
@@ -94,6 +95,7 @@ class ResultsLog:
                 break
             except StoreError as error:
                 self._drained.clear()
+                refused = True
                 trial.bear(error)
             if self._appender.shrinks and lines > 1:
                 lines //= 2
@@ -102,5 +104,6 @@ class ResultsLog:
         for record in group:
             self._pending.popleft()
             self._on_durable(record)
-        if len(self._pending) < self._backlog:
+        # Where only a smaller group did fit, the rest has to fit, too, before anything new is begun.
+        if len(self._pending) < self._backlog and not (refused and self._pending):
             self._drained.set()

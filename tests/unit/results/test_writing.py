@@ -12,7 +12,7 @@ from tests.fakes import numbered, record, refused
 from tests.unit.results.objects import LOST, Objects
 from worker.batch.record import Record, encode
 from worker.errors import ResultsError
-from worker.results.appending import BucketAppender, DirectoryAppender
+from worker.results.appending import Appender, BucketAppender, DirectoryAppender
 from worker.results.directory import DirectoryStore, ensure_writable
 from worker.results.loading import read_records
 from worker.results.patience import Patience
@@ -146,6 +146,42 @@ async def test_a_disk_that_refuses_for_longer_than_the_patience_ends_the_log(tmp
         await bench.write(lines(3))
     assert (bench.durable, bench.pauses) == ([], PATIENCE_S)
     assert bench.log.pending == 3
+
+
+class Narrow(Appender):
+    """Takes two lines at a time, and notes at each attempt whether the log lets new tasks begin."""
+
+    path = "narrow"
+    group_lines = 1000
+    group_s = 0.01
+    shrinks = True
+
+    def __init__(self) -> None:
+        self.log = ResultsLog(self, Patience(PATIENCE_S, lambda: 0.0, asyncio.sleep), lambda _: None)
+        self.lets_begin: list[bool] = []
+
+    async def append(self, lines: bytes) -> None:
+        ready = asyncio.create_task(self.log.ready())
+        await asyncio.sleep(0)
+        self.lets_begin.append(ready.done())
+        ready.cancel()
+        if lines.count(b"\n") > 2:
+            raise StoreError("no space for so many")
+
+    def close(self) -> None:
+        pass
+
+
+async def test_nothing_new_is_begun_until_all_that_waits_has_fit() -> None:
+    narrow = Narrow()
+    for line in lines(9):
+        narrow.log.append(line)
+    narrow.log.close()
+    await narrow.log.write()
+    assert len(narrow.lets_begin) > 5
+    assert not any(narrow.lets_begin[1:])
+    async with asyncio.timeout(10):
+        await narrow.log.ready()
 
 
 async def test_nobody_elses_segment_is_written_to(tmp_path: Path) -> None:

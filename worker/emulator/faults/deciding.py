@@ -104,10 +104,14 @@ class Faults:
                 return False
             case Fault.EXPIRED_TOKEN:
                 return seen.has_token
+            case Fault.WRONG_JSON | Fault.WRONG_TARGET | Fault.EMPTY_ANSWER:
+                return seen.operation not in _BODILESS
             case _:
                 return True
 
 
+# Their answers are all headers: another body would only falsify the size of the object.
+_BODILESS = frozenset({"HeadObject", "GetObjectMeta"})
 _REFUSING = frozenset({Fault.QPS_LIMIT, Fault.SOURCE_LIMIT, Fault.CPU_LIMIT, Fault.EXPIRED_TOKEN})
 
 

@@ -14,7 +14,9 @@ from aiohttp import ClientResponse
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from worker.batch.record import SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, timestamp
+from worker.batch.fact import entries_of
+from worker.batch.ledger import Ledger
+from worker.batch.record import SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, encode, timestamp
 from worker.batch.task import Task
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.outage import MANY, Outage
@@ -208,6 +210,11 @@ def record(task: Task = TASK, status: Status = Status.SAVED, at_s: float = 0.0, 
         at=timestamp(EPOCH + timedelta(seconds=at_s)),
     )
     return msgspec.structs.replace(line, **changes)
+
+
+def tell(ledger: Ledger, line: Record, rank: int = 0) -> None:
+    """Have a ledger take in a line of the segment with this rank."""
+    ledger.take(entries_of(encode(line), rank, ledger.shard))
 
 
 def error(code: str = "ImageDamage", *, permanent: bool = True) -> ErrorRecord:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tests.fakes import TASK, error, numbered, record
+from tests.fakes import TASK, error, numbered, record, tell
 from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.planner import BadSource, BadTask, PlannedTask
@@ -21,7 +21,7 @@ def planned(task: Task) -> PlannedTask:
 def targets(lines: list[Record], *codes: str, shard: Shard = WHOLE, pruned: bool = False) -> FailedTargets:
     ledger = Ledger(shard)
     for line in lines:
-        ledger.add(line)
+        tell(ledger, line)
     found = FailedTargets(ledger, shard, codes)
     for line in [] if pruned else lines:
         found.add(decode_brief(encode(line)))
@@ -99,7 +99,7 @@ def test_the_ledger_says_by_which_line_a_target_is_saved() -> None:
     assert (ledger.saved, ledger.rests_on(digest, task, 0)) == (0, False)
     first, second = record(), record(at_s=5)
     for line in (first, second):
-        ledger.add(line)
+        tell(ledger, line)
     assert ledger.saved == 1
     assert not ledger.rests_on(digest, task, milliseconds(first.at))
     assert ledger.rests_on(digest, task, milliseconds(second.at))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fakes import tell
 from worker.batch.fact import SIZE, reranked
 from worker.batch.ledger import Ledger
 from worker.batch.record import BAD_ROW, ErrorRecord, Record, SourceRecord, Status, TargetRecord
@@ -56,7 +57,7 @@ class Line:
 def ledger_of(*lines: Line, shard: Shard = ALL) -> Ledger:
     ledger = Ledger(shard)
     for line in lines:
-        ledger.add(line.record())
+        tell(ledger, line.record())
     return ledger
 
 
@@ -225,7 +226,7 @@ def bad_row(run: str, message: str, at: int = 0, pipeline: str = "p") -> Record:
 def with_bad_rows(*records: Record) -> Ledger:
     ledger = Ledger(ALL)
     for record in records:
-        ledger.add(record)
+        tell(ledger, record)
     return ledger
 
 
@@ -246,8 +247,8 @@ def test_of_lines_of_one_time_that_of_the_later_segment_is_newer_whatever_is_rea
     one, other = Line(SAVED, A).record(), Line(SAVED, B).record()
     for first, second in (((one, 1), (other, 2)), ((other, 2), (one, 1))):
         ledger = Ledger(ALL)
-        ledger.add(*first)
-        ledger.add(*second)
+        tell(ledger, *first)
+        tell(ledger, *second)
         assert done(ledger, B)
         assert not done(ledger, A)
 
@@ -255,7 +256,7 @@ def test_of_lines_of_one_time_that_of_the_later_segment_is_newer_whatever_is_rea
 def test_a_time_before_1970_is_as_old_as_can_be() -> None:
     ancient = msgspec.structs.replace(Line(SAVED, B).record(), at="1969-12-31T23:59:59.999Z")
     ledger = ledger_of(Line(SAVED, A))
-    ledger.add(ancient)
+    tell(ledger, ancient)
     assert done(ledger, A)
 
 
@@ -268,10 +269,10 @@ def test_a_target_whose_digest_stands_within_another_fact_is_not_taken_for_it(sh
     number = next(n for n in range(1 << 24) if target_digest(ObjectRef("b", str(n)))[:2] == table)
     other = msgspec.structs.replace(Line(SAVED, task).record(), target=TargetRecord("b", str(number)))
     ledger = Ledger(ALL)
-    ledger.add(other)
+    tell(ledger, other)
     assert not ledger.knows(digest)
     assert ledger.is_done(target_digest(ObjectRef("b", str(number))), bytes.fromhex(task))
-    ledger.add(Line(SAVED, A).record())
+    tell(ledger, Line(SAVED, A).record())
     assert done(ledger, A)
     assert len(ledger) == 2
 
@@ -280,21 +281,21 @@ def test_a_target_whose_digest_stands_within_another_fact_is_not_taken_for_it(sh
 def test_a_line_whose_task_or_time_is_none_is_refused(changes: dict[str, str]) -> None:
     ledger = Ledger(ALL)
     with pytest.raises(ValueError, match=r"is no |non-hexadecimal"):
-        ledger.add(msgspec.structs.replace(Line(SAVED).record(), **changes))
+        tell(ledger, msgspec.structs.replace(Line(SAVED).record(), **changes))
     assert len(ledger) == 0
 
 
 def test_a_line_without_a_target_that_is_no_bad_row_says_nothing() -> None:
     ledger = ledger_of()
-    ledger.add(msgspec.structs.replace(Line(FAILED).record(), target=None))
-    ledger.add(msgspec.structs.replace(Line(SAVED).record(), task=None))
+    tell(ledger, msgspec.structs.replace(Line(FAILED).record(), target=None))
+    tell(ledger, msgspec.structs.replace(Line(SAVED).record(), task=None))
     assert ledger.facts == 0
 
 
 def test_a_ledger_is_its_tables() -> None:
     lines = [Line(SAVED, A, target=number) for number in range(3)] + [Line(SKIPPED, B, at=1)]
     whole = ledger_of(*lines)
-    whole.add(bad_row("r", "keys.csv:1"))
+    tell(whole, bad_row("r", "keys.csv:1"))
     assert (len(whole), whole.facts) == (3, 5)
     assert all(len(table) % SIZE == 0 for _, table in whole.tables())
     parts = [Ledger(Shard(index, 2)) for index in range(2)]
@@ -314,12 +315,12 @@ def test_a_ledger_is_its_tables() -> None:
 
 def test_facts_move_to_new_ranks_and_stay_what_they_are() -> None:
     ledger = Ledger(ALL)
-    ledger.add(Line(SAVED, A).record(), 1)
+    tell(ledger, Line(SAVED, A).record(), 1)
     ((number, table),) = ledger.tables()
     moved = Ledger(ALL)
     moved.load(number, reranked(table, [0, 70_000]))
     assert done(moved, A)
-    moved.add(Line(SAVED, B).record(), 69_999)
+    tell(moved, Line(SAVED, B).record(), 69_999)
     assert done(moved, A)
-    moved.add(Line(SAVED, B).record(), 70_000)
+    tell(moved, Line(SAVED, B).record(), 70_000)
     assert done(moved, B)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.fakes import TASK, error, numbered, record
+from tests.fakes import TASK, error, numbered, record, tell
 from worker.batch.history import History
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
@@ -27,7 +27,7 @@ PASSING = error("CpuLimitExceeded", permanent=False)
 def read(*lines: Record, shard: Shard = ALL) -> tuple[Ledger, History]:
     ledger, history = Ledger(shard), History(shard)
     for line in lines:
-        ledger.add(line)
+        tell(ledger, line)
         history.add(line)
     return ledger, history
 

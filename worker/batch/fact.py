@@ -3,13 +3,17 @@
 A fact is, one after the other: 10 bytes of the target's digest (the 2 before them choose the table), 6 bytes of time
 in milliseconds since 1970, 3 bytes of rank, 16 bytes of the task, 1 byte of what was said. Time and rank, compared as
 bytes, say which of two facts is newer; the rank is the place of the line's segment among all segments of the job.
+On its way to its table a fact has the 2 bytes that choose it before it: that is an entry.
 
 96 bits find a target. That two targets share them is not to be expected, and would be harmless: a task's id says what
 its target is, too, so that no task would be taken for done, only done again.
 """
 
-from worker.batch.record import BAD_ROW, Brief, Record, Status, milliseconds, task_bytes
-from worker.batch.task import target_digest, text_digest
+from collections.abc import Iterator
+from struct import Struct
+
+from worker.batch.record import BAD_ROW, Brief, Status, decode_brief, milliseconds, task_bytes
+from worker.batch.task import Shard, target_digest, text_digest
 
 SIZE = 36
 MAX_RANK = (1 << 24) - 1
@@ -18,16 +22,20 @@ _TARGET = slice(0, 10)
 _AGE = slice(10, 19)
 _TIME = slice(10, 16)
 _TASK = slice(19, 35)
-_SAID = 35
+_SAID = -1
 _TABLE_BYTES = 2
 _DIGEST = slice(_TABLE_BYTES, _TABLE_BYTES + 10)
+_START = slice(_TABLE_BYTES + 10)
+_entries = Struct(f">H{SIZE}s").iter_unpack
 
 # By text: an enum is hashed in Python, at a cost that ten million lines feel.
-_STATUS = {str(status): number for number, status in enumerate(Status)}
+_STATUS: dict[str, int] = {str(status): number for number, status in enumerate(Status)}
 _SAVED, _SKIPPED, _FAILED = (_STATUS[str(status)] for status in (Status.SAVED, Status.SKIPPED, Status.FAILED))
 _STATUS_BITS = 0b111
 _PERMANENT, _UNTOUCHED = 0b1000, 0b10000
 _BAD_ROW = 0b111
+# The targets of a table, as tuples of one: made without a step in Python for each.
+_targets = Struct("10s26x").iter_unpack
 
 
 def table_of(digest: bytes) -> int:
@@ -40,27 +48,40 @@ def digest_start(table: int, fact: bytes) -> bytes:
     return table.to_bytes(_TABLE_BYTES) + fact[_TARGET]
 
 
-def fact_of(line: Record | Brief, rank: int) -> tuple[bytes, bytes] | None:
-    """The digest of a line's target and its fact; those of the row for a bad row; None for a line that says nothing.
+def entries_of(lines: bytes, rank: int, shard: Shard) -> bytes:
+    """What whole lines of the segment with this rank say of the targets of a shard, and of bad rows: entries.
 
     Raises:
-        ValueError: The time or the task of the line is none.
+        SchemaError: One was written by a later version of the program.
+        ValueError: One is none, or its time or task is none.
     """
+    made = [_entry_of(decode_brief(line), rank) for line in lines.removesuffix(b"\n").split(b"\n")]
+    if shard.count > 1:
+        made = [entry for entry in made if entry and (is_bad_row(entry) or shard.holds(entry))]
+    return b"".join(made)
+
+
+def tables_of(entries: bytes) -> Iterator[tuple[int, bytes]]:
+    """The facts of entries, each with the number of its table."""
+    return _entries(entries)
+
+
+def _entry_of(line: Brief, rank: int) -> bytes:
+    """What a line says of its target, or that a row is bad; nothing for a line that says nothing."""
     at, error = milliseconds(line.at), line.error
     if line.task is None or line.target is None:
         if error is None or error.code != BAD_ROW:
-            return None
+            return b""
         digest = bad_row_digest(line.pipeline, line.source.key, error.message)
-        return digest, digest[_DIGEST] + bytes(SIZE - 11) + bytes((_BAD_ROW,))
-    said = _STATUS[str(line.status)]
+        return digest[_START] + bytes(SIZE - 11) + bytes((_BAD_ROW,))
+    said = _STATUS[line.status]
     if error is not None and error.permanent:
         said |= _PERMANENT
     if not line.touched:
         said |= _UNTOUCHED
-    digest = target_digest(line.target)
     # Nobody's clock shows a time before 1970.
     age = (max(0, at) << 24 | rank).to_bytes(9)
-    return digest, digest[_DIGEST] + age + task_bytes(line.task) + bytes((said,))
+    return target_digest(line.target)[_START] + age + task_bytes(line.task) + said.to_bytes()
 
 
 def bad_row_digest(pipeline: str, key: str, message: str) -> bytes:
@@ -74,13 +95,21 @@ def found(table: bytes, digest: bytes) -> bytes:
     return b"" if start < 0 else table[start : _end(table, start)]
 
 
-def inserted(table: bytes, fact: bytes) -> bytes:
-    """A table with one more fact, which is taken for the newer one where time and rank are the same."""
-    start = _find(table, fact[_TARGET])
-    if start < 0:
-        return table + fact
-    end = _end(table, start)
-    return table[:start] + _kept(table[start:end], fact) + table[end:]
+def merged(table: bytes, facts: bytes) -> bytes:
+    """A table with more facts, in their order: each is taken for the newer one where time and rank are the same."""
+    held = set(_targets(table))
+    first, further = [], []
+    for fact in split(facts):
+        target = (fact[_TARGET],)
+        if target in held:
+            further.append(fact)
+        else:
+            held.add(target)
+            first.append(fact)
+    table += b"".join(first)
+    for fact in further:
+        table = _replaced(table, fact)
+    return table
 
 
 def split(table: bytes) -> list[bytes]:
@@ -134,6 +163,13 @@ def _find(table: bytes, target: bytes) -> int:
     while start > 0 and start % SIZE:  # these bytes stand across two fields, or two facts
         start = table.find(target, start + 1)
     return start
+
+
+def _replaced(table: bytes, fact: bytes) -> bytes:
+    """A table with one more fact of a target that it knows."""
+    start = _find(table, fact[_TARGET])
+    end = _end(table, start)
+    return table[:start] + _kept(table[start:end], fact) + table[end:]
 
 
 def _end(table: bytes, start: int) -> int:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from worker.batch import fact
-from worker.batch.record import Brief, Record
 from worker.batch.task import Shard
+
+# So much is gathered before a table is merged with it: going through the table costs no more for a dozen than for one.
+_FRESH_BYTES = 14 * fact.SIZE
 
 
 class Ledger:
@@ -12,49 +14,48 @@ class Ledger:
 
     The rule: a task is done if and only if the newest line for its target, leaving out `skipped` and those `failed`
     whose every attempt was declined by an answer, is `saved` and carries its task id. Newest is the greatest time, then
-    the rank of the segment, then the order of `add`. Where the newest line of all is one that is left out, it is kept
+    the rank of the segment, then the order of `take`. Where the newest line of all is one that is left out, it is kept
     beside the newest that counts, in 36 bytes more.
     """
 
     def __init__(self, shard: Shard) -> None:
-        self._shard = shard
+        self.shard = shard
         # Bytes, not bytearrays: they hold no room in reserve, and a table is small enough to be written anew.
         self._tables: dict[int, bytes] = {}
+        # What came of each table since it was merged, line by line.
+        self._fresh: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         targets = 0
-        for table in self._tables.values():
+        for _, table in self.tables():
             facts = fact.split(table)
             targets += len({one[:10] for one in facts if not fact.is_bad_row(one)})
         return targets
 
     @property
     def facts(self) -> int:
-        """How many facts are held."""
-        return sum(map(len, self._tables.values())) // fact.SIZE
+        """How many facts are held, those included that a newer one will replace."""
+        return (sum(map(len, self._tables.values())) + sum(map(len, self._fresh.values()))) // fact.SIZE
 
-    def add(self, line: Record | Brief, rank: int = 0) -> None:
-        """Take in one line of the segment with this rank.
-
-        Raises:
-            ValueError: Its time or its task is none.
-        """
-        made = fact.fact_of(line, rank)
-        if made is not None:
-            digest, new = made
-            if self._shard.count == 1 or self._shard.holds(digest) or fact.is_bad_row(new):
-                number = fact.table_of(digest)
-                self._tables[number] = fact.inserted(self._tables.get(number, b""), new)
+    def take(self, entries: bytes) -> None:
+        """Take in what lines say, as `worker.batch.fact.entries_of` makes it for this shard."""
+        get = self._fresh.get
+        for number, new in fact.tables_of(entries):
+            self._fresh[number] = fresh = get(number, b"") + new
+            if len(fresh) >= _FRESH_BYTES:
+                self._merged(number)
 
     def load(self, number: int, table: bytes) -> None:
         """Take in a table of a checkpoint, before any line that it does not cover."""
-        if self._shard.count > 1:
+        if self.shard.count > 1:
             facts = fact.split(table)
             table = b"".join(one for one in facts if fact.is_bad_row(one) or self._holds(number, one))
         self._tables[number] = table
 
     def tables(self) -> Iterator[tuple[int, bytes]]:
         """All tables, in the order of their numbers."""
+        for number in list(self._fresh):
+            self._merged(number)
         return iter(sorted(self._tables.items()))
 
     def is_done(self, target: bytes, task: bytes) -> bool:
@@ -90,7 +91,7 @@ class Ledger:
     @property
     def saved(self) -> int:
         """How many targets are saved."""
-        return sum(fact.is_any_saved(one) for table in self._tables.values() for one in fact.split(table))
+        return sum(fact.is_any_saved(one) for _, table in self.tables() for one in fact.split(table))
 
     def knows(self, target: bytes) -> bool:
         """Whether this job may have written the target before."""
@@ -102,7 +103,14 @@ class Ledger:
         return bool(self._found(fact.bad_row_digest(pipeline, key, message)))
 
     def _found(self, digest: bytes) -> bytes:
-        return fact.found(self._tables.get(fact.table_of(digest), b""), digest)
+        return fact.found(self._merged(fact.table_of(digest)), digest)
+
+    def _merged(self, number: int) -> bytes:
+        """A table, with all that came of it."""
+        table, fresh = self._tables.get(number, b""), self._fresh.pop(number, None)
+        if fresh is not None:
+            self._tables[number] = table = fact.merged(table, fresh)
+        return table
 
     def _holds(self, number: int, one: bytes) -> bool:
-        return self._shard.holds(fact.digest_start(number, one))
+        return self.shard.holds(fact.digest_start(number, one))

@@ -1,8 +1,9 @@
 """A task: one source through one pipeline, with the identity that the results log knows it by."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from typing import Protocol
 
 import msgspec
@@ -56,7 +57,14 @@ class Named(Protocol):
 
 def target_digest(target: Named) -> bytes:
     """The 16 bytes that stand for a target, whatever is saved there."""
-    return _digest(b"oss-saveas/target/1", target.bucket, target.key)
+    key = target.key.encode()
+    return sha256(_targets_of(target.bucket) + len(key).to_bytes(4) + key).digest()[:_DIGEST_BYTES]
+
+
+@lru_cache(maxsize=64)  # millions of targets are in a handful of buckets
+def _targets_of(bucket: str) -> bytes:
+    """What the digests of all targets in a bucket begin with."""
+    return _framed(b"oss-saveas/target/1", bucket)
 
 
 def text_digest(text: str) -> bytes:
@@ -93,9 +101,13 @@ def shard_index(digest: bytes, count: int) -> int:
 
 
 def _digest(domain: bytes, *fields: str) -> bytes:
+    return sha256(_framed(domain, *fields)).digest()[:_DIGEST_BYTES]
+
+
+def _framed(domain: bytes, *fields: str) -> bytes:
     # Each field is framed by its length, so that no two lists of fields give the same bytes.
     framed = [domain]
     for field in fields:
         data = field.encode()
         framed += (len(data).to_bytes(4), data)
-    return hashlib.sha256(b"".join(framed)).digest()[:_DIGEST_BYTES]
+    return b"".join(framed)

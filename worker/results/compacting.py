@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from worker.batch.fact import inserted, reranked, split
+from worker.batch.fact import merged, reranked
 from worker.batch.ledger import Ledger
 from worker.batch.segment import in_order
 from worker.batch.task import Shard
 from worker.errors import ResultsError
+from worker.results.apart import second_process
 from worker.results.checkpoint import Index, drop_old, find_checkpoint, write_checkpoint
 from worker.results.lines import NOTHING, BadLine, refuse
-from worker.results.loading import Survey, brief_taker, once, survey, unreadable
+from worker.results.loading import Survey, once, read_facts, survey, unreadable
 from worker.results.patience import Patience
-from worker.results.reading import read_spans
 from worker.results.store import GoneError, Store, StoreError, TakenError
 
 # So many segments that no checkpoint covers make reading slow where each is a request.
@@ -94,8 +94,10 @@ async def _round(
     names = sorted(present, key=in_order)
     fresh = Ledger(WHOLE)
     covered = {name: known for name, known in old.covered.items() if name in present}
-    taker = brief_taker(fresh, names)
-    read = await read_spans(store, spans, taker, warn, set_aside, enough=lambda: fresh.facts >= batch_facts)
+    async with second_process(spans) as helper:
+        read = await read_facts(
+            store, spans, fresh, names, warn, set_aside, helper=helper, enough=lambda: fresh.facts >= batch_facts
+        )
     if all(span.known == read.get(span.file.name, span.known) for span in spans):
         return None
     covered |= read
@@ -112,12 +114,11 @@ async def _round(
                 while new is not None and new[0] < at:
                     yield new
                     new = next(fresh_tables, None)
-                merged = reranked(table, ranks) if moved else table
+                known = reranked(table, ranks) if moved else table
                 if new is not None and new[0] == at:
-                    for fact in split(new[1]):
-                        merged = inserted(merged, fact)
+                    known = merged(known, new[1])
                     new = next(fresh_tables, None)
-                yield at, merged
+                yield at, known
         while new is not None:
             yield new
             new = next(fresh_tables, None)

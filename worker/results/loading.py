@@ -1,19 +1,21 @@
 """Loading what the log of a job says: the newest checkpoint, and the segments that it does not cover."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from worker.batch.fact import MAX_RANK, reranked
+from worker.batch.fact import MAX_RANK, entries_of, reranked
 from worker.batch.ledger import Ledger
-from worker.batch.record import Record, decode, decode_brief
+from worker.batch.record import Record, decode
 from worker.batch.segment import in_order, may_hold
 from worker.batch.task import Shard
 from worker.errors import ResultsError
+from worker.results.apart import Apart, second_process
 from worker.results.checkpoint import Checkpoint, find_checkpoint
-from worker.results.lines import NOTHING, BadLine, Take, refuse
+from worker.results.lines import NOTHING, BadLine, Covered, Take, refuse, split
 from worker.results.reading import Span, read_spans, segments, steps
 from worker.results.store import GoneError, Store, Stored, StoreError
 
@@ -90,9 +92,9 @@ async def read_lines(
     warn_once = once(warn)
     batch: list[T] = []
 
-    def take_of(name: str) -> Take:
+    def take_of(name: str) -> Take[list[T]]:
         done.add(name)
-        return lambda line: batch.append(decode(line))
+        return Take(lambda lines: [decode(line) for line in split(lines)], batch.extend)
 
     for tries in range(1, _TRIES + 1):
         try:
@@ -102,7 +104,8 @@ async def read_lines(
             async with aclosing(steps(store, left, take_of, warn_once, refuser(store, found))) as read:
                 async for _ in read:
                     if batch:
-                        taken, batch = batch, []
+                        taken = batch.copy()
+                        batch.clear()
                         yield taken
         except GoneError as error:
             if tries == _TRIES:
@@ -136,8 +139,39 @@ def once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return warn_once
 
 
-def brief_taker(ledger: Ledger, names: Sequence[str]) -> Callable[[str], Take]:
-    """What takes the lines of segments into a ledger.
+async def read_facts(
+    store: Store,
+    spans: Sequence[Span],
+    ledger: Ledger,
+    names: Sequence[str],
+    warn: Callable[[str], None],
+    set_aside: Callable[[BadLine], None] = refuse,
+    *,
+    helper: Apart | None,
+    enough: Callable[[], bool] = lambda: False,
+) -> dict[str, Covered]:
+    """Read segments into a ledger, as `read_spans` does; `names` are all segments in the order of their ranks.
+
+    Raises:
+        ResultsError: There are more segments than a fact can tell apart; else as `read_spans`.
+    """
+    take_of, ranks, shard = fact_taker(ledger, names), ranked(names), ledger.shard
+
+    def made_apart(helper: Apart, name: str, lines: bytes) -> Coroutine[None, None, bytes | None]:
+        return helper.entries_of(lines, ranks[name], shard)
+
+    apart = None if helper is None else partial(made_apart, helper)
+    return await read_spans(store, spans, take_of, warn, set_aside, apart=apart, enough=enough)
+
+
+def fact_taker(ledger: Ledger, names: Sequence[str]) -> Callable[[str], Take[bytes]]:
+    """What takes the lines of segments into a ledger. Raises as `ranked` does."""
+    ranks, shard = ranked(names), ledger.shard
+    return lambda name: Take(partial(entries_of, rank=ranks[name], shard=shard), ledger.take)
+
+
+def ranked(names: Sequence[str]) -> dict[str, int]:
+    """The ranks of segments, by their names in their order.
 
     Raises:
         ResultsError: There are more segments than a fact can tell apart.
@@ -145,13 +179,7 @@ def brief_taker(ledger: Ledger, names: Sequence[str]) -> Callable[[str], Take]:
     if len(names) > MAX_RANK:
         message = f"there are {len(names):,} segments, more than can be told apart\n    mend: prune the job"
         raise ResultsError(message)
-    ranks = {name: rank for rank, name in enumerate(names)}
-
-    def take_of(name: str) -> Take:
-        rank, add = ranks[name], ledger.add
-        return lambda line: add(decode_brief(line), rank)
-
-    return take_of
+    return {name: rank for rank, name in enumerate(names)}
 
 
 def unreadable(error: StoreError) -> ResultsError:
@@ -175,7 +203,9 @@ async def anew(read: Callable[[], Awaitable[T]]) -> T:
 async def _read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -> Ledger:
     found = await survey(store)
     ledger = await read_checkpoint(store, shard, found)
-    await read_spans(store, found.uncovered(shard), brief_taker(ledger, found.names), warn)
+    spans = found.uncovered(shard)
+    async with second_process(spans) as helper:
+        await read_facts(store, spans, ledger, found.names, warn, helper=helper)
     return ledger
 
 

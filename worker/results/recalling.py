@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from worker.batch.history import History
 from worker.batch.ledger import Ledger
-from worker.batch.record import decode
+from worker.batch.record import Record, decode
 from worker.batch.segment import may_hold
 from worker.batch.task import Shard
-from worker.results.lines import Take
-from worker.results.loading import anew, brief_taker, once, read_checkpoint, refuser, survey
+from worker.results.lines import Take, split
+from worker.results.loading import anew, fact_taker, once, read_checkpoint, refuser, survey
 from worker.results.reading import Span, read_spans
 from worker.results.store import Store
 
@@ -27,17 +27,21 @@ async def recall(store: Store, shard: Shard, warn: Callable[[str], None]) -> tup
 async def _recall(store: Store, shard: Shard, warn: Callable[[str], None]) -> tuple[Ledger, History]:
     found = await survey(store)
     ledger, history = await read_checkpoint(store, shard, found), History(shard)
-    to_ledger = brief_taker(ledger, found.names)
+    to_ledger = fact_taker(ledger, found.names)
 
-    def take_of(name: str) -> Take:
-        add = to_ledger(name)
+    def take_of(name: str) -> Take[tuple[bytes, list[Record]]]:
+        take = to_ledger(name)
 
-        def take(line: bytes) -> None:
+        def make(lines: bytes) -> tuple[bytes, list[Record]]:
+            return take.make(lines), [decode(line) for line in split(lines)]
+
+        def keep(made: tuple[bytes, list[Record]]) -> None:
             # What the checkpoint covers is taken in once more, in the same order: the ledger stays as it is.
-            add(line)
-            history.add(decode(line))
+            take.keep(made[0])
+            for record in made[1]:
+                history.add(record)
 
-        return take
+        return Take(make, keep)
 
     spans = [Span(file) for file in found.segments if may_hold(file.name, shard)]
     await read_spans(store, spans, take_of, warn, refuser(store, found))

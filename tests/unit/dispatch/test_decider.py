@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from tests.fakes import TASK, Service, answer, error, in_virtual_time, record, refused, script
+from tests.fakes import TASK, Service, answer, error, in_virtual_time, record, refused, script, tell
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
 from worker.batch.record import Record, Status
@@ -30,7 +30,7 @@ def decide(
     async def main() -> list[Decision]:
         ledger = Ledger(Shard(0, 1))
         for line in lines:
-            ledger.add(line)
+            tell(ledger, line)
         decider = Decider(service.sender(), ledger, existing, redo=redo, heads=8)
         return list(await asyncio.gather(*(decider.decide(task) for task in tasks)))
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.fakes import TASK, numbered, record
-from worker.batch.record import Record, encode
+from worker.batch.record import Record, decode_brief, encode
 from worker.batch.task import Shard, target_digest
 from worker.errors import ResultsError, UsageError
 from worker.results import lines as results_lines
 from worker.results.directory import DirectoryStore
-from worker.results.lines import NOTHING, SegmentLines
+from worker.results.lines import NOTHING, Cutter, SegmentLines, Take, split
 from worker.results.loading import read_ledger, read_records
 
 SEGMENT = "run/0-of-1.aaaa.0.jsonl"
@@ -59,20 +59,15 @@ def taken(whole: bytes, cuts: list[int]) -> tuple[list[bytes], str | None, resul
     """The lines of a segment that comes in pieces, cut where it is said."""
     found: list[bytes] = []
 
-    def take(line: bytes) -> None:
-        results_lines_decode(line)
-        found.append(line + b"\n")
+    def make(block: bytes) -> list[bytes]:
+        for line in split(block):
+            decode_brief(line)
+        return [line + b"\n" for line in split(block)]
 
-    segment = SegmentLines("the segment", NOTHING, take)
+    cutter, segment = Cutter(), SegmentLines("the segment", NOTHING, Take(make, found.extend))
     for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
-        segment.feed(whole[begin:end])
-    return found, segment.end(), segment.covered
-
-
-def results_lines_decode(line: bytes) -> None:
-    from worker.batch.record import decode_brief  # noqa: PLC0415 - of this test only
-
-    decode_brief(line)
+        segment.feed(cutter.cut(whole[begin:end]))
+    return found, segment.end(cutter.end()), segment.covered
 
 
 def test_a_segment_cut_at_any_byte_holds_its_whole_lines() -> None:

@@ -182,7 +182,7 @@ LINES = st.builds(
 
 
 @settings(max_examples=300)
-@given(st.lists(LINES, max_size=12))
+@given(st.lists(LINES, max_size=60))
 def test_it_agrees_with_sorting_all_lines(lines: list[Line]) -> None:
     ledger = ledger_of(*lines)
     in_time = sorted(lines, key=lambda line: line.at)  # stable: lines of one time stay in their order

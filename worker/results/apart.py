@@ -31,7 +31,7 @@ class Apart:
     """The second process, seen from the first. It is asked one thing at a time, in a thread that waits for it."""
 
     def __init__(self, process: subprocess.Popen[bytes], thread: ThreadPoolExecutor) -> None:
-        self._process = process
+        self.process = process
         self._thread = thread
 
     async def entries_of(self, lines: bytes, rank: int, shard: Shard) -> bytes | None:
@@ -39,7 +39,7 @@ class Apart:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, lines, rank, shard)
 
     def _ask(self, lines: bytes, rank: int, shard: Shard) -> bytes | None:
-        question, answer = self._process.stdin, self._process.stdout
+        question, answer = self.process.stdin, self.process.stdout
         assert question is not None
         assert answer is not None
         try:

@@ -15,7 +15,7 @@ from worker.batch.task import Shard, target_digest
 from worker.errors import ResultsError, UsageError
 from worker.results import lines as results_lines
 from worker.results.directory import DirectoryStore
-from worker.results.lines import NOTHING, Cutter, SegmentLines, Take, split
+from worker.results.lines import NOTHING, BadLine, Cutter, SegmentLines, Take, split
 from worker.results.loading import read_ledger, read_records
 
 SEGMENT = "run/0-of-1.aaaa.0.jsonl"
@@ -137,6 +137,23 @@ async def test_a_very_long_bad_line_before_a_valid_one_is_an_error(tmp_path: Pat
     write(tmp_path / SEGMENT, encode(record()) + b"\0" * 9_000_000 + encode(record()) + encode(record()))
     with pytest.raises(ResultsError, match=r"aaaa\.0\.jsonl:2: error: "):
         await read(tmp_path)
+
+
+@pytest.mark.parametrize("piece_bytes", [300_000, 1_500_000, 9_000_000])
+def test_a_very_long_bad_line_that_is_set_aside_is_covered_with_the_rest(piece_bytes: int) -> None:
+    aside: list[BadLine] = []
+    whole = encode(record()) + b"\0" * 5_000_000 + b"\n" + b"?\n" + encode(record())
+    cutter, segment = Cutter(), SegmentLines("the segment", NOTHING, Take(decode_all, lambda _: None), aside.append)
+    for begin in range(0, len(whole), piece_bytes):
+        segment.feed(cutter.cut(whole[begin : begin + piece_bytes]))
+    assert segment.end(cutter.end()) is None
+    assert segment.covered == results_lines.Covered(len(whole), 4)
+    assert [bad.number for bad in aside] == [2, 3]
+
+
+def decode_all(block: bytes) -> None:
+    for line in split(block):
+        decode_brief(line)
 
 
 async def test_a_line_of_a_later_schema_is_told_as_such(tmp_path: Path) -> None:

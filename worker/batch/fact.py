@@ -22,7 +22,7 @@ _TARGET = slice(0, 10)
 _AGE = slice(10, 19)
 _TIME = slice(10, 16)
 _TASK = slice(19, 35)
-_SAID = -1
+_SAID = 35
 _TABLE_BYTES = 2
 _DIGEST = slice(_TABLE_BYTES, _TABLE_BYTES + 10)
 _START = slice(_TABLE_BYTES + 10)
@@ -57,7 +57,7 @@ def entries_of(lines: bytes, rank: int, shard: Shard) -> bytes:
     """
     made = [_entry_of(decode_brief(line), rank) for line in lines.removesuffix(b"\n").split(b"\n")]
     if shard.count > 1:
-        made = [entry for entry in made if entry and (is_bad_row(entry) or shard.holds(entry))]
+        made = [entry for entry in made if entry and (is_bad_row(entry[_TABLE_BYTES:]) or shard.holds(entry))]
     return b"".join(made)
 
 

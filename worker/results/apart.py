@@ -52,7 +52,9 @@ class Apart:
         if len(head) < _ANSWER.size:
             return None
         (count,) = _ANSWER.unpack(head)
-        made = answer.read(count) if count >= 0 else b""
+        if count == _BAD:
+            return None
+        made = answer.read(count)
         return made if len(made) == count else None
 
 
@@ -63,7 +65,7 @@ async def second_process(
     """A second process for as long as segments are read; None where it is not worth it, or cannot be had."""
     process = None
     if _cores() > 1 and sum(span.file.size - span.known.bytes for span in spans) >= worth_bytes:
-        process = await asyncio.to_thread(_start, command)
+        process = _start(command)
     if process is None:
         yield None
         return

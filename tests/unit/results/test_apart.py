@@ -161,8 +161,13 @@ async def test_a_process_that_is_killed_is_done_without(helper: Apart) -> None:
 async def test_a_process_that_cannot_be_had_is_done_without() -> None:
     async with second_process(SOME, 0, ["/nowhere/python"]) as helper:
         assert helper is None
-    async with second_process(SOME, 0, [sys.executable, "-c", ""]) as helper:
-        assert helper is None or await helper.entries_of(MANY, 0, WHOLE) is None
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0" * 7, _ANSWER.pack(100) + b"x"])
+async def test_a_process_that_ends_within_its_answer_is_done_without(answer: bytes) -> None:
+    ends = f"import sys; sys.stdin.buffer.read(100); sys.stdout.buffer.write({answer!r})"
+    async with second_process(SOME, 0, [sys.executable, "-c", ends]) as helper:
+        assert helper is None or await helper.entries_of(encode(record()), 0, WHOLE) is None
 
 
 def children_s() -> float:

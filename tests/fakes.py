@@ -18,6 +18,7 @@ from worker.batch.fact import entries_of
 from worker.batch.ledger import Ledger
 from worker.batch.record import SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, encode, timestamp
 from worker.batch.task import Task
+from worker.dispatch.adaptive import Tell, limits_of
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.outage import MANY, Outage
 from worker.dispatch.policy import RetryPolicy
@@ -61,6 +62,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def hang(self, seconds: float) -> None:
+        """Time goes by, and nobody could do anything in it."""
+        self._jumping.now += seconds
+
 
 def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time, which begins at 0."""
@@ -77,9 +82,17 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-def throttle_of(requests_per_second: float, source_mb_per_second: float = FAST) -> Throttle:
-    """A throttle that goes by the running loop."""
-    return Throttle(requests_per_second, source_mb_per_second, now_s, asyncio.sleep)
+def throttle_of(
+    requests_per_second: float,
+    source_mb_per_second: float = FAST,
+    concurrency: int = 1_000_000_000,
+    tell: Tell = lambda _: None,
+    *,
+    adaptive: bool = False,
+) -> Throttle:
+    """A throttle that goes by the running loop; the limits are fixed ones, unless they shall be adaptive."""
+    limits = limits_of(requests_per_second, source_mb_per_second, concurrency, tell, adaptive=adaptive)
+    return Throttle(limits, now_s, asyncio.sleep)
 
 
 def loop_clock() -> ServiceClock:

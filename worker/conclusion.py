@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -15,13 +16,14 @@ from worker.dispatch.tally import Tally
 from worker.errors import Exit, foremost
 from worker.sources.enumeration import Enumeration
 from worker.summary import OUTCOMES, Summary
+from worker.timeline import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What a summary tells beside the counts. `took_s` is how long the run took until `ended`.
 
-    `requests` counts those of this very process, by method.
+    `requests` counts those of this very process, by method; `timeline` is what happened to it.
     """
 
     command: Literal["run", "retry"]
@@ -36,6 +38,7 @@ class Circumstances:
     settings_digest: str
     processes: Sequence[str]
     requests: Mapping[str, int]
+    timeline: Sequence[Event]
     notes: Sequence[str]
 
 
@@ -74,10 +77,11 @@ def summarize(
     outcomes: Sequence[Outcome], enumeration: Enumeration | None, accept: int, about: Circumstances
 ) -> Summary:
     """The summary of a run. `enumeration` is None where it did not come to that."""
-    total, requests = Tally(), Counter(about.requests)
+    total, requests, timeline = Tally(), Counter(about.requests), list(about.timeline)
     for outcome in outcomes:
         total.add(outcome.tally)
         requests.update(outcome.requests)
+        timeline.extend(outcome.timeline)
     code = how_it_ended(outcomes, total, enumeration, accept)
     troubles = [trouble.message for outcome in outcomes for trouble in outcome.troubles]
     empty = enumeration.empty if enumeration else []
@@ -114,4 +118,5 @@ def summarize(
         settings_digest=about.settings_digest,
         first_error=msgspec.to_builtins(total.first_error),
         notes=[*about.notes, *troubles, *(f"{entry.place}: this entry selected nothing" for entry in empty)],
+        timeline=sorted(timeline, key=attrgetter("at")),
     )

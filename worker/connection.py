@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from worker.batch.record import timestamp
 from worker.credentials.choosing import choose
 from worker.credentials.keyring import Keyring
 from worker.credentials.source import Fixed, Source, Surroundings
 from worker.credentials.web import Web
+from worker.dispatch.adaptive import Limits, limits_of
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.outage import MANY, Outage
 from worker.dispatch.policy import RetryPolicy
@@ -29,6 +31,7 @@ from worker.oss.request import Billing, Request
 from worker.oss.signing import Credentials, V4Signer, sign_v1
 from worker.oss.verdict import Failure
 from worker.settings import Settings
+from worker.timeline import Event, Timeline
 from worker.transport import Transport, proxy_for, tls_context
 
 # Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
@@ -52,10 +55,12 @@ class Connection:
 
     `endpoint` is for people; `served` is the local OSS where that is the endpoint; `requests` counts what was sent by
     method, `billed` by the class in which it is billed.
+    `timeline` holds every change of the limits, and every pause.
     """
 
     sender: Sender
     throttle: Throttle
+    limits: Limits
     outage: Outage
     clock: ServiceClock
     stop: Stop
@@ -65,6 +70,7 @@ class Connection:
     concurrency: int
     requests: Counter[str]
     billed: Counter[Billing]
+    timeline: Timeline
 
     @property
     def is_local(self) -> bool:
@@ -126,6 +132,12 @@ async def connect(
             billed[request.billing] += 1
             return await transport.send(request)
 
+        timeline = Timeline()
+
+        def happened(text: str, level: int) -> None:
+            log(text, level)
+            timeline.add(Event(timestamp(clock.now()), text))
+
         shown = f"local ({url})" if is_local else url
         retry = settings.retry
         policy = RetryPolicy(retry.max_attempts, retry.base_delay_s, retry.max_delay_s, retry.task_deadline_s)
@@ -133,15 +145,17 @@ async def connect(
             min(MANY, concurrency),
             policy,
             time.monotonic,
-            tell=lambda text: log(text, logging.WARNING),
+            tell=lambda text: happened(text, logging.WARNING),
             give_up=lambda reason: stop.throw(Reason.OUTAGE, StoppedError(f"{shown}: {reason}")),
         )
-        throttle = Throttle(
+        limits = limits_of(
             settings.limits.requests_per_second / parallelism,
             settings.limits.source_mb_per_second / parallelism,
-            time.monotonic,
-            asyncio.sleep,
+            concurrency,
+            tell=lambda text: happened(text, logging.INFO),
+            adaptive=settings.limits.adaptive,
         )
+        throttle = Throttle(limits, time.monotonic, asyncio.sleep)
         sender = Sender(
             send=send,
             signer=Signer(keyring, _signature(settings)),
@@ -154,7 +168,19 @@ async def connect(
             tell=_teller(log),
         )
         yield Connection(
-            sender, throttle, outage, clock, stop, shown, served, source.name, concurrency, requests, billed
+            sender,
+            throttle,
+            limits,
+            outage,
+            clock,
+            stop,
+            shown,
+            served,
+            source.name,
+            concurrency,
+            requests,
+            billed,
+            timeline,
         )
 
 

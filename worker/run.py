@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ class _Run:
 
             def snapshot() -> Snapshot:
                 known = plan.count if plan.count is not None or not execution.is_complete else execution.tally.planned
-                return self._snapshot(execution.tally, known)
+                return self._snapshot(execution.tally, known, self._connection.limits.held(time.monotonic()))
 
             async with observe(snapshot):
                 await execution.work(plan.tasks, lambda: plan.enumeration.listed)
@@ -168,7 +168,7 @@ class _Run:
         async with self._planned(wanted) as plan:
             starts = divided(self._order, self._settings, connection.served, options.parallelism, plan.spools)
             crew = Crew(starts, self._store, connection.stop, self._log)
-            async with observe(lambda: self._snapshot(crew.tally, plan.count)):
+            async with observe(lambda: self._snapshot(crew.tally, plan.count, crew.held)):
                 try:
                     return await crew.work()
                 finally:
@@ -216,10 +216,11 @@ class _Run:
     def _warn(self, text: str) -> None:
         self._log(text, logging.WARNING)
 
-    def _snapshot(self, tally: Tally, total: int | None) -> Snapshot:
+    def _snapshot(self, tally: Tally, total: int | None, held: Sequence[str]) -> Snapshot:
         """How far the run is."""
         elapsed_s = time.monotonic() - self._began_s
-        return Snapshot(tally.planned, total, tally.saved, tally.already_saved, tally.skipped, tally.failed, elapsed_s)
+        counts = (tally.planned, total, tally.saved, tally.already_saved, tally.skipped, tally.failed)
+        return Snapshot(*counts, elapsed_s, held)
 
     def _summary(self) -> Summary:
         options, plan, failed = self._options, self._plan, self._failed
@@ -239,6 +240,7 @@ class _Run:
             settings_digest=self._settings.digest,
             processes=self._processes,
             requests=self._connection.requests,
+            timeline=self._connection.timeline.events,
             notes=notes,
         )
         enumeration = plan.enumeration if plan else None

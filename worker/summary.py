@@ -1,10 +1,12 @@
 """The summary of a run: its counts, how it ended, and the sentence that says so."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from worker.batch.estimate import Estimate
 from worker.errors import Exit, foremost
+from worker.timeline import Event
 
 OUTCOMES = {
     Exit.OK: "complete",
@@ -27,6 +29,7 @@ class Summary:
     planned = saved + already_saved + skipped + failed + not_attempted; `failed_before` is part of `failed`.
     `started` and `ended` are ISO 8601 in UTC. `command` is "run", or "retry": then only what had failed was planned.
     `processes` are the child processes whose lines are counted; none where `proc` did the work itself.
+    `timeline` is what happened to the run as a whole.
     """
 
     schema: int = 1
@@ -62,7 +65,7 @@ class Summary:
     first_error: dict[str, object] | None
     processes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    timeline: list[dict[str, object]] = field(default_factory=list)
+    timeline: list[Event] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
         """The summary as it is written."""
@@ -71,7 +74,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """How far a run is. `planned` counts what was enumerated so far; `total` is known once all was enumerated."""
+    """How far a run is. `planned` counts what was enumerated so far; `total` is known once all was enumerated.
+
+    `held`: which limits have given way to the service, in words.
+    """
 
     planned: int
     total: int | None
@@ -80,6 +86,7 @@ class Snapshot:
     skipped: int
     failed: int
     elapsed_s: float
+    held: Sequence[str] = ()
 
     @property
     def done(self) -> int:

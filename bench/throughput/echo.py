@@ -13,11 +13,11 @@ from urllib.parse import unquote_to_bytes
 
 import uvloop
 
-_INFO = (
+INFO = (
     b"<BucketInfo><Bucket><Name>photos</Name><Location>oss-cn-hangzhou</Location>"
     b"<ExtranetEndpoint>oss-cn-hangzhou.aliyuncs.com</ExtranetEndpoint></Bucket></BucketInfo>"
 )
-_HEAD = (
+HEAD = (
     b"HTTP/1.1 200 OK\r\nServer: AliyunOSS\r\nDate: Tue, 24 Nov 2026 08:00:00 GMT\r\nContent-Type: %b\r\n"
     b"Content-Length: %d\r\nConnection: keep-alive\r\nx-oss-request-id: 5FD7B1D2C3E4F5A6B7C8D9E0\r\n"
     b"x-oss-server-time: 3\r\n\r\n"
@@ -40,7 +40,7 @@ class _Echo(asyncio.Protocol):
         self._data += data
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             head = self._data[:end]
-            length = _length(head)
+            length = length_of(head)
             if len(self._data) < end + 4 + length:
                 return
             body, self._data = self._data[end + 4 : end + 4 + length], self._data[end + 4 + length :]
@@ -52,16 +52,17 @@ class _Echo(asyncio.Protocol):
             _Echo.times.append(time.monotonic())
             content, kind = saved(body), b"application/json"
         elif b"bucketInfo" in head:
-            content, kind = _INFO, b"application/xml"
+            content, kind = INFO, b"application/xml"
         elif b"/times" in head:
             content, kind = json.dumps(_Echo.times).encode(), b"application/json"
             _Echo.times.clear()
         else:
             content, kind = str(_Echo.posts).encode(), b"text/plain"
-        return _HEAD % (kind, len(content)) + content
+        return HEAD % (kind, len(content)) + content
 
 
-def _length(head: bytes) -> int:
+def length_of(head: bytes) -> int:
+    """How long the body of a request is."""
     at = head.lower().find(b"content-length:")
     return int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
 

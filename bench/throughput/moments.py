@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import uvloop
 
 from bench.throughput.runs import ROOT, StandIn, spent, worker_run
+from worker.dispatch.adaptive import limits_of
 from worker.dispatch.throttle import Lane, Throttle
 
 _WAITING, _SLOW_RATE, _WAIT_S = 2_000, 20.0, 5.0
@@ -52,7 +53,8 @@ def measure(server: StandIn) -> Moments:
 
 async def _waiting_share() -> float:
     """The share of a core that 2,000 tasks take which wait at 20 in a second."""
-    throttle = Throttle(_SLOW_RATE, 100_000, time.monotonic, asyncio.sleep)
+    limits = limits_of(_SLOW_RATE, 100_000, _WAITING, lambda _: None, adaptive=False)
+    throttle = Throttle(limits, time.monotonic, asyncio.sleep)
     waiting = [asyncio.create_task(throttle.acquire(Lane.WORK, 0)) for _ in range(_WAITING)]
     await asyncio.sleep(0.5)
     cpu, wall = time.process_time(), time.monotonic()

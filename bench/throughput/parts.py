@@ -22,6 +22,7 @@ from worker.batch.record import Record, Status, encode
 from worker.batch.task import Shard, Task
 from worker.credentials.keyring import Keyring
 from worker.credentials.source import Fixed
+from worker.dispatch.adaptive import limits_of
 from worker.dispatch.canary import Canary
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.decider import Decider, Needless, Result
@@ -143,10 +144,11 @@ async def _performed(tasks: Sequence[Task]) -> float:
     async def ready() -> None:
         pass
 
+    limits = limits_of(100_000, 100_000, 64, lambda _: None, adaptive=True)
     sender = Sender(
         send,
         Signer(keyring, V4Signer(REGION)),
-        throttle=Throttle(100_000, 100_000, time.monotonic, asyncio.sleep),
+        throttle=Throttle(limits, time.monotonic, asyncio.sleep),
         policy=policy,
         outage=outage,
         clock=clock,

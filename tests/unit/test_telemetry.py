@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import in_virtual_time
+from worker.arguments import Form
 from worker.batch.estimate import Limits, estimate
 from worker.errors import Exit
 from worker.oss.codes import CODES
@@ -245,6 +246,22 @@ def test_progress_is_a_bar_on_request(capsys: pytest.CaptureFixture[str]) -> Non
     assert "skipped" not in shown
 
 
+HELD = replace(NOW, held=["26 of 64 in flight", "35 of 50 requests per second"])
+
+
+def test_progress_says_which_limits_have_given_way(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main(form: Form) -> None:
+        set_up_logs("json", "info")
+        async with show_progress(form, lambda: HELD):
+            await asyncio.sleep(15)
+
+    in_virtual_time(main("log"))
+    assert json.loads(capsys.readouterr().err)["held"] == "26 of 64 in flight, 35 of 50 requests per second"
+    in_virtual_time(main("bar"))
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "1 failed, 26 of 64 in flight, 35 of 50 reque" in shown  # as wide as a terminal is
+
+
 def test_progress_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         set_up_logs("json", "info")
@@ -254,6 +271,7 @@ def test_progress_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixture
     in_virtual_time(main())
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["message"], line["saved"], line["saved_per_s"]) for line in lines] == [("progress", 10, 2.0)] * 2
+    assert "held" not in lines[0]
 
 
 def test_progress_may_be_silent(capsys: pytest.CaptureFixture[str]) -> None:

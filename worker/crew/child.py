@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from asyncio import StreamReader
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from dataclasses import replace
 from worker.connection import connect
 from worker.crew.messages import Counted, Ended, Gave, Halt, Message, Said, Start, received
 from worker.crew.recorded import Recorded
+from worker.dispatch.adaptive import Limits
 from worker.dispatch.outcome import Outcome
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.errors import WorkerError
@@ -63,14 +65,14 @@ async def _done(start: Start, stop: Stop, send: Send) -> Outcome:
                 order = replace(order, limit=max(0, order.limit - before.sent))
             execution = Execution(order, start.settings, connection, store, ledger)
             execution.tally.add(before.tally)
-            outcome = await _executed(execution, start, before, send)
+            outcome = await _executed(execution, start, before, connection.limits, send)
         except Cut:
             outcome = before.outcome(stop)
-        return replace(outcome, requests=connection.requests)
+        return replace(outcome, requests=connection.requests, timeline=connection.timeline.events)
 
 
-async def _executed(execution: Execution, start: Start, before: Recorded, send: Send) -> Outcome:
-    counting = asyncio.create_task(_count(execution, send), name="count")
+async def _executed(execution: Execution, start: Start, before: Recorded, limits: Limits, send: Send) -> Outcome:
+    counting = asyncio.create_task(_count(execution, limits, send), name="count")
     spool = Spool(start.spool)
     try:
         await execution.work(_left(spool, before, execution), lambda: 0)
@@ -80,10 +82,10 @@ async def _executed(execution: Execution, start: Start, before: Recorded, send: 
     return execution.outcome()
 
 
-async def _count(execution: Execution, send: Send) -> None:
+async def _count(execution: Execution, limits: Limits, send: Send) -> None:
     while True:
         await asyncio.sleep(_COUNT_EVERY_S)
-        send(Counted(execution.tally))
+        send(Counted(execution.tally, tuple(limits.held(time.monotonic()))))
 
 
 async def _left(spool: Spool, before: Recorded, execution: Execution) -> AsyncGenerator[Planned, None]:

@@ -56,9 +56,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """From the child, now and then: what it has done so far."""
+    """From the child, now and then: what it has done so far, and which of its limits have given way, in words."""
 
     tally: Tally
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ class Crew:
         return total
 
     @property
+    def held(self) -> list[str]:
+        """Which limits have given way, in words, and whose."""
+        return [f"process {number}: {what}" for number, member in enumerate(self._members) for what in member.held]
+
+    @property
     def processes(self) -> list[str]:
         """All processes that there were, as the names of their files have them."""
         return [process for member in self._members for process in member.processes]
@@ -64,7 +69,7 @@ class Crew:
 class _Member:
     """One part of the tasks, and the process that works at it.
 
-    `processes` are all that have; `tally` is what they have done so far.
+    `processes` are all that have; `tally` is what they have done so far, `held` which limits have given way at last.
     """
 
     def __init__(self, number: int, start: Start, store: Store, stop: Stop, log: Log) -> None:
@@ -77,6 +82,7 @@ class _Member:
         self._told = 0
         self.processes: list[str] = []
         self.tally = Tally()
+        self.held: tuple[str, ...] = ()
 
     async def work(self) -> Outcome:
         """Have the part done, by as many processes as it takes."""
@@ -153,8 +159,8 @@ class _Member:
             match said:
                 case Said(level, text, fields):
                     self._log(text, level, **fields)
-                case Counted(tally):
-                    self.tally = tally
+                case Counted(tally, held):
+                    self.tally, self.held = tally, held
                 case Ended() | Gave():
                     child.stdin.close()
                     await child.wait()

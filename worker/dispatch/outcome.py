@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.tally import Tally
 from worker.errors import Exit, WorkerError
+from worker.timeline import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Outcome:
 
     `complete`: the stream of its tasks has ended, every one was taken, and nothing was in the way. `refused`: whether
     the service refuses the credentials altogether, None where it answered nothing. `requests` counts those of a child
-    process, by method.
+    process, by method; `timeline` is what happened to it.
     """
 
     tally: Tally
@@ -40,6 +41,7 @@ class Outcome:
     sent: int = 0
     troubles: Sequence[Trouble] = ()
     requests: Counter[str] = field(default_factory=Counter)
+    timeline: Sequence[Event] = ()
 
     @classmethod
     def nothing(cls, stop: Stop, tally: Tally | None = None) -> "Outcome":

@@ -173,21 +173,31 @@ class Sender:
         attempts = _Attempts(self._policy if patient else self._policy.impatient)
 
         async def attempt() -> T | Failure:
-            with nullcontext() if even_if_stopping else self._stop.cuts():
-                if even_if_stopping:
-                    await self._throttle.acquire(lane, source_bytes)
+            granted_s: float | None = None
+            try:
+                with nullcontext() if even_if_stopping else self._stop.cuts():
+                    if even_if_stopping:
+                        await self._throttle.acquire(lane, source_bytes)
+                    else:
+                        await self._wait_for_turn(lane, source_bytes)
+                    granted_s = self._clock.monotonic()
+                    attempts.begin(granted_s, self._outage.running_s())
+                    key = await self._keys.get()
+                if isinstance(key, Failure):
+                    verdict: T | Failure = key
                 else:
-                    await self._wait_for_turn(lane, source_bytes)
-                attempts.begin(self._clock.monotonic(), self._outage.running_s())
-                key = await self._keys.get()
-            if isinstance(key, Failure):
-                verdict: T | Failure = key
-            else:
-                verdict = await self._attempt(request, judge, key, attempts)
-                if isinstance(verdict, Failure) and verdict.code in CREDENTIAL_CODES:
-                    with nullcontext() if even_if_stopping else self._stop.cuts():
-                        verdict = await self._with_another_key(verdict, key)
-            self._outage.hear(request, verdict if isinstance(verdict, Failure) else None)
+                    verdict = await self._attempt(request, judge, key, attempts)
+                failure = verdict if isinstance(verdict, Failure) else None
+            except BaseException:
+                if granted_s is not None:
+                    self._throttle.release(lane)
+                raise
+            gave_way = self._throttle.hear(lane, failure, granted_s)
+            if isinstance(key, Credentials) and failure is not None and failure.code in CREDENTIAL_CODES:
+                with nullcontext() if even_if_stopping else self._stop.cuts():
+                    verdict = failure = await self._with_another_key(failure, key)
+            if not gave_way:  # as long as fewer requests may help, none need to pause
+                self._outage.hear(request, failure)
             return verdict if confirm is None or isinstance(verdict, Failure) else await confirm(verdict)
 
         # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
@@ -236,6 +246,7 @@ class Sender:
         await self._throttle.acquire(lane, source_bytes)
         while self._outage.paused and not probes:
             # It began while this request waited for its grant, which will be too old when it is over.
+            self._throttle.release(lane)
             probes = await self._outage.passed()
             await self._throttle.acquire(lane, source_bytes)
 

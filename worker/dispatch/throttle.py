@@ -1,4 +1,4 @@
-"""The throttle: requests per second and source bytes per second, granted one at a time, control before work."""
+"""The throttle: requests per second, source bytes per second and work in flight; control goes before work."""
 
 import asyncio
 from collections import deque
@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from asyncio_throttle.throttler import Throttler
+
+from worker.dispatch.adaptive import Limits
+from worker.oss.verdict import Failure
 
 _BYTES_PER_MB = 1_000_000
 # What image processing reads at most, and that by ticket only: a larger source is refused unread.
@@ -15,6 +18,8 @@ _WINDOWS_PER_SECOND = 20
 # Above this rate, waking at the exact moment costs more than looking every millisecond.
 _EXACT_BELOW = 1000
 _SHORTEST_SLEEP_S = 0.001
+# A rate that has given way recovers meanwhile.
+_LOOK_AGAIN_S = 1.0
 # asyncio-throttle frees a grant when it is *older* than the period: waking at the very moment would be too early.
 _MARGIN_S = 0.0005
 
@@ -27,26 +32,24 @@ class Lane(StrEnum):
 
 
 class Throttle:
-    """Grants requests at most at `requests_per_second`, and source bytes at most at `source_mb_per_second`.
+    """Grants requests one at a time within limits: all of them so many a second, work also so many bytes and in flight.
 
-    A grant that was not used in time is not made up for later by a burst. `monotonic` is a clock in seconds, `sleep`
-    waits for some.
+    A grant that was not used in time is not made up for later by a burst, nor is one that a limit held back which had
+    given way. `monotonic` is a clock in seconds, `sleep` waits for some.
     """
 
     def __init__(
-        self,
-        requests_per_second: float,
-        source_mb_per_second: float,
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
+        self, limits: Limits, monotonic: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
     ) -> None:
-        limit = max(1, int(requests_per_second // _WINDOWS_PER_SECOND))
-        self._throttler = Throttler(rate_limit=limit, period=limit / requests_per_second)
-        self._exact = requests_per_second < _EXACT_BELOW
-        self.requests_per_second = requests_per_second
-        self._limit = limit
-        self._grants: deque[float] = deque(maxlen=limit)
-        self._bytes_per_s = source_mb_per_second * _BYTES_PER_MB
+        self._slots = limits.in_flight
+        self._requests = limits.requests
+        self._megabytes = limits.megabytes
+        self._limits = limits
+        self.requests_per_second = limits.requests.most
+        self._at_once = _at_once(self.requests_per_second)
+        self._period = self._at_once / self.requests_per_second
+        self._throttler = Throttler(rate_limit=self._at_once, period=self._period)
+        self._grants: deque[float] = deque(maxlen=self._at_once)
         self._bytes_free_at = 0.0
         self._sizes_total, self._sizes_count = 0.0, 0
         self._monotonic = monotonic
@@ -58,6 +61,7 @@ class Throttle:
         self._control_waiting = 0
         self._no_control = asyncio.Event()
         self._no_control.set()
+        self._slot = asyncio.Event()
 
     @property
     def is_holding(self) -> bool:
@@ -67,11 +71,11 @@ class Throttle:
     async def acquired(self, lane: Lane, source_bytes: int | None = 0) -> bool:
         """Take a grant if there is one and nobody waits for it; never waits itself. False: nothing was taken."""
         now = self._monotonic()
-        if self._waiting or (lane is Lane.WORK and self._bytes_free_at > now):
-            return False
-        if len(self._grants) == self._limit and now - self._grants[0] <= self._throttler.period:
+        if self._waiting or self._until_free_s(now) >= 0:
             return False
         if lane is Lane.WORK:
+            if self._bytes_free_at > now or not self._slots.take():
+                return False
             self._take_bytes(self._size(source_bytes), now)
         # Our own grants are younger than those that asyncio-throttle knows of: where they are free, it does not sleep.
         await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no annotation here
@@ -79,7 +83,7 @@ class Throttle:
         return True
 
     async def acquire(self, lane: Lane, source_bytes: int | None = 0) -> None:
-        """Wait for a grant. `source_bytes` of unknown size (None) count as the mean of those known so far."""
+        """Wait for a grant, to be released. `source_bytes` of unknown size (None) count as the mean of those known."""
         self._waiting += 1
         try:
             if lane is Lane.CONTROL:
@@ -89,14 +93,44 @@ class Throttle:
         finally:
             self._waiting -= 1
 
+    def hear(self, lane: Lane, failure: Failure | None, sent_at_s: float) -> bool:
+        """Take in what became of a request, and release it: the limits go by that; see `Limits.hear`."""
+        slot = lane is Lane.WORK
+        gave_way = self._limits.hear(failure, sent_at_s, self._monotonic(), slot=slot)
+        if slot:
+            self._slots.in_flight -= 1
+            if self._waiting:
+                self._slot.set()
+        return gave_way
+
+    def release(self, lane: Lane) -> None:
+        """What was granted is not in flight any more, or never was; nothing is known of it."""
+        if lane is Lane.WORK:
+            self._slots.in_flight -= 1
+            if self._waiting:
+                self._slot.set()
+
     async def _acquire_work(self, source_bytes: int | None) -> None:
         async with self._work:
-            await self._wait_for_bytes(source_bytes)
-            while True:
-                await self._no_control.wait()
-                async with self._gate:
-                    if self._control_waiting:
-                        continue
+            while not self._slots.take():
+                self._slot.clear()
+                await self._slot.wait()
+            try:
+                size = self._size(source_bytes)
+                if (wait_s := self._bytes_free_at - self._monotonic()) > 0:
+                    await self._sleep(wait_s)
+                await self._after_control()
+            except BaseException:
+                self.release(Lane.WORK)
+                raise
+            # By the time of the grant: bytes that another limit held back are not made up for, either.
+            self._take_bytes(size, self._grants[-1])
+
+    async def _after_control(self) -> None:
+        while True:
+            await self._no_control.wait()
+            async with self._gate:
+                if not self._control_waiting:
                     await self._grant()
                     return
 
@@ -112,23 +146,24 @@ class Throttle:
                 self._no_control.set()
 
     async def _grant(self) -> None:
-        self._throttler.retry_interval = self._until_free_s()
+        # asyncio-throttle keeps the whole rate: where that has given way, what is left of the wait comes before.
+        while (wait_s := self._until_free_s(self._monotonic())) >= 0 and self._requests.gave_way:
+            await self._sleep(min(_LOOK_AGAIN_S, max(_SHORTEST_SLEEP_S, wait_s + _MARGIN_S)))
+        exact = self.requests_per_second < _EXACT_BELOW
+        self._throttler.retry_interval = max(_SHORTEST_SLEEP_S, wait_s + _MARGIN_S) if exact else _SHORTEST_SLEEP_S
         await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no annotation here
         self._grants.append(self._monotonic())
 
-    def _until_free_s(self) -> float:
-        if not self._exact or len(self._grants) < self._limit:
-            return _SHORTEST_SLEEP_S
-        period: float = self._throttler.period
-        remaining = self._grants[0] + period - self._monotonic()
-        return max(_SHORTEST_SLEEP_S, remaining + _MARGIN_S)
-
-    async def _wait_for_bytes(self, source_bytes: int | None) -> None:
-        size = self._size(source_bytes)
-        now = self._monotonic()
-        if self._bytes_free_at > now:
-            await self._sleep(self._bytes_free_at - now)
-        self._take_bytes(size, self._monotonic())
+    def _until_free_s(self, now: float) -> float:
+        """How long it is until the next grant is free; less than 0 where it is."""
+        count, period = self._at_once, self._period
+        if self._requests.gave_way:
+            rate = self._requests.at(now)
+            count = _at_once(rate)
+            period = count / rate
+        if len(self._grants) < count:
+            return -1.0
+        return period - (now - self._grants[-count])  # as asyncio-throttle reckons, to the last bit
 
     def _size(self, source_bytes: int | None) -> float:
         if source_bytes is None:
@@ -139,4 +174,10 @@ class Throttle:
         return size
 
     def _take_bytes(self, size: float, now: float) -> None:
-        self._bytes_free_at = max(now, self._bytes_free_at) + size / self._bytes_per_s
+        rate = self._megabytes.at(now) * _BYTES_PER_MB
+        self._bytes_free_at = max(now, self._bytes_free_at) + size / rate
+
+
+def _at_once(rate: float) -> int:
+    """How many grants a window holds, which is as long as they may take."""
+    return max(1, int(rate // _WINDOWS_PER_SECOND))

@@ -21,6 +21,14 @@ class Remedy(StrEnum):
     REFRESH = "refresh"  # once more with fresh credentials
 
 
+class Excess(StrEnum):
+    """Of what there was too much, by what a failure says."""
+
+    AT_ONCE = "at once"  # requests in flight: pictures in process, connections, answers that do not come in time
+    REQUESTS = "requests"  # in a second
+    BYTES = "bytes"  # read in a second
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """What is known about a code, in one sentence each."""
@@ -247,6 +255,15 @@ _BY_STATUS = {
     503: Remedy.WAIT,
     504: Remedy.RETRY,
 }
+_EXCESS = {
+    "QpsLimitExceeded": Excess.REQUESTS,
+    "TotalQpsLimitExceeded": Excess.REQUESTS,
+    "MetaOperationQpsLimitExceeded": Excess.REQUESTS,
+    "UploadTrafficRateLimitExceeded": Excess.REQUESTS,
+    "DownloadTrafficRateLimitExceeded": Excess.BYTES,
+    "Timeout": Excess.AT_ONCE,
+}
+_EXCESS_BY_STATUS = {429: Excess.REQUESTS, 503: Excess.AT_ONCE, 504: Excess.AT_ONCE}
 NO_KEY = "CredentialsUnavailable"
 UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout", NO_KEY})
 CREDENTIAL_CODES = frozenset(
@@ -274,3 +291,10 @@ def remedy(code: str, http: int) -> Remedy:
     if http in _BY_STATUS:
         return _BY_STATUS[http] if known is None or known.remedy is Remedy.NONE else known.remedy
     return Remedy.NONE
+
+
+def excess(code: str, http: int) -> Excess | None:
+    """Of what there was too much, if a failure says so: a throttling answer, or a timeout here or at a gateway."""
+    if http and http not in _EXCESS_BY_STATUS:  # else such a code is not believed
+        return None
+    return _EXCESS.get(code) or _EXCESS_BY_STATUS.get(http)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from worker.oss.answer import Answer, UnreadableAnswerError, parse_error, parse_processed
-from worker.oss.codes import SYSTEMIC, Remedy, remedy
+from worker.oss.codes import SYSTEMIC, Excess, Remedy, excess, remedy
 from worker.oss.names import ObjectRef
 
 T = TypeVar("T")
@@ -43,6 +43,11 @@ class Failure:
     def systemic(self) -> bool:
         """Whether other tasks would fail alike: refused for all of them, or an outage or throttling that lasts."""
         return self.remedy is Remedy.WAIT or self.code in SYSTEMIC
+
+    @property
+    def excess(self) -> Excess | None:
+        """Of what there was too much; None where it failed for another reason."""
+        return excess(self.code, self.http)
 
 
 class Saved(msgspec.Struct, frozen=True, gc=False):

@@ -70,6 +70,7 @@ async def _log(snapshot: Callable[[], Snapshot]) -> None:
                 "skipped": now.skipped,
                 "failed": now.failed,
                 "saved_per_s": round(now.saved / now.elapsed_s, 1) if now.elapsed_s else 0.0,
+                **({"held": ", ".join(now.held)} if now.held else {}),
             },
         )
 
@@ -78,7 +79,7 @@ def _words(now: Snapshot) -> str:
     rate = now.saved / now.elapsed_s if now.elapsed_s else 0.0
     parts = [f"{now.saved} saved", f"{rate:.1f}/s"]
     parts += [f"{count} {name}" for name, count in _others(now) if count]
-    return ", ".join(parts)
+    return ", ".join([*parts, *now.held])
 
 
 def _others(now: Snapshot) -> tuple[tuple[str, int], ...]:

@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import in_virtual_time, now_s, throttle_of
+from tests.fakes import FAST, VirtualLoop, in_virtual_time, now_s, refused, throttle_of
+from worker.dispatch.adaptive import limits_of
 from worker.dispatch.throttle import Lane, Throttle
+from worker.oss.verdict import judge_error
 
 RATES = st.one_of(st.floats(0.5, 100), st.floats(100, 5000))
 LANES = st.sampled_from(Lane)
+PAUSES = st.floats(0, 3)
 # Bursts: a pause before it in seconds, how many ask at once, and on which lane.
-BURSTS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 60), LANES), min_size=1, max_size=6)
+BURSTS = st.lists(st.tuples(PAUSES, st.integers(1, 60), LANES), min_size=1, max_size=6)
+HURRY = judge_error(refused(429, "QpsLimitExceeded"))
+HEAVY = judge_error(refused(503, "DownloadTrafficRateLimitExceeded"))
 
 
 async def take(tested: Throttle, lane: Lane, source_bytes: int | None = 0) -> None:
@@ -23,7 +28,10 @@ async def take(tested: Throttle, lane: Lane, source_bytes: int | None = 0) -> No
         await tested.acquire(lane, source_bytes)
 
 
-async def grants(rate: float, bursts: Sequence[tuple[float, int, Lane]]) -> list[float]:
+async def grants(
+    rate: float, bursts: Sequence[tuple[float, int, Lane]], hangs: Sequence[tuple[float, float]] = ()
+) -> list[float]:
+    """When each of them was granted; the process hangs now and then, so long after such a pause."""
     tested, times = throttle_of(rate), list[float]()
 
     async def ask(lane: Lane) -> None:
@@ -31,6 +39,7 @@ async def grants(rate: float, bursts: Sequence[tuple[float, int, Lane]]) -> list
         times.append(now_s())
 
     async with asyncio.TaskGroup() as group:
+        group.create_task(hang(hangs))
         for pause_s, count, lane in bursts:
             await asyncio.sleep(pause_s)
             for _ in range(count):
@@ -38,15 +47,23 @@ async def grants(rate: float, bursts: Sequence[tuple[float, int, Lane]]) -> list
     return times
 
 
+async def hang(hangs: Sequence[tuple[float, float]]) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    for pause_s, seconds in hangs:
+        await asyncio.sleep(pause_s)
+        loop.hang(seconds)
+
+
 def worst_second(times: Sequence[float]) -> int:
     return max(bisect_left(times, start + 1) - index for index, start in enumerate(times))
 
 
-@given(rate=RATES, bursts=BURSTS)
+@given(rate=RATES, bursts=BURSTS, hangs=st.lists(st.tuples(PAUSES, PAUSES), max_size=3))
 def test_no_second_holds_more_than_the_rate_and_a_twentieth_and_one(
-    rate: float, bursts: list[tuple[float, int, Lane]]
+    rate: float, bursts: list[tuple[float, int, Lane]], hangs: list[tuple[float, float]]
 ) -> None:
-    times = in_virtual_time(grants(rate, bursts))
+    times = in_virtual_time(grants(rate, bursts, hangs))
     assert len(times) == sum(count for _, count, _ in bursts)
     assert times == sorted(times)
     assert worst_second(times) <= rate * 1.05 + 1
@@ -59,6 +76,63 @@ def test_grants_that_nobody_used_are_not_made_up_for_by_a_burst(rate: float, pau
     times = in_virtual_time(grants(rate, [(0, count, Lane.WORK), (pause_s, count, Lane.WORK)]))
     # Whatever was before, a twentieth of a second holds a twentieth of the rate.
     assert all(later - earlier >= at_once / rate for earlier, later in zip(times, times[at_once:], strict=False))
+
+
+@given(
+    rate=RATES, bursts=BURSTS, hurries=st.lists(PAUSES, min_size=1, max_size=8), rest_s=st.sampled_from([0, 10, 100])
+)
+def test_a_rate_that_gives_way_is_kept_as_well_and_makes_no_burst_when_it_comes_back(
+    rate: float, bursts: list[tuple[float, int, Lane]], hurries: list[float], rest_s: float
+) -> None:
+    """Whatever the rate was when a request was granted: no second holds more than the greatest of those in it."""
+
+    async def main() -> list[tuple[float, float]]:
+        limits = limits_of(rate, FAST, 10_000, lambda _: None, adaptive=True)
+        tested, granted = Throttle(limits, now_s, asyncio.sleep), list[tuple[float, float]]()
+
+        async def ask(lane: Lane) -> None:
+            await take(tested, lane)
+            granted.append((now_s(), limits.requests.at(now_s())))
+            tested.release(lane)
+
+        async with asyncio.TaskGroup() as group:
+            for pause_s, count, lane in bursts:
+                await asyncio.sleep(pause_s)
+                for _ in range(count):
+                    group.create_task(ask(lane))
+                if hurries:
+                    await asyncio.sleep(hurries.pop())
+                    assert tested.hear(Lane.CONTROL, HURRY, now_s())
+            await asyncio.sleep(rest_s)
+            for _ in range(int(min(rate, 1000)) + 2):
+                group.create_task(ask(Lane.WORK))
+        return granted
+
+    granted = in_virtual_time(main())
+    times = [at for at, _ in granted]
+    assert times == sorted(times)
+    for index, start in enumerate(times):
+        until = bisect_left(times, start + 1)
+        assert until - index <= max(at_most for _, at_most in granted[index:until]) * 1.05 + 1
+
+
+@pytest.mark.parametrize("rate", [0.5, 5, 50, 1000, 5000])
+def test_a_rate_that_has_given_way_is_used_up(rate: float) -> None:
+    async def main() -> float:
+        limits = limits_of(rate, FAST, 10_000, lambda _: None, adaptive=True)
+        tested = Throttle(limits, now_s, asyncio.sleep)
+        for _ in range(3):
+            tested.hear(Lane.CONTROL, HURRY, now_s())
+        begun, allowed = now_s(), 0.0
+        count = int(rate * 5) + 2
+        for _ in range(count):
+            before = now_s()
+            await take(tested, Lane.CONTROL)
+            allowed += (now_s() - before) * (limits.requests.at(before) + limits.requests.at(now_s())) / 2
+        assert now_s() > begun
+        return (count - 1) / allowed
+
+    assert in_virtual_time(main()) >= 0.93
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 5, 19.9, 20, 39.9, 50, 200, 999, 1000, 4999])
@@ -136,11 +210,82 @@ async def work(tested: Throttle, sizes: Sequence[int | None]) -> list[float]:
     return times
 
 
+SIZES = st.one_of(st.none(), st.integers(0, 30_000_000))
+
+
+@given(
+    rate=RATES,
+    mb=st.floats(0.1, 100),
+    asked=st.lists(st.tuples(st.one_of(st.just(0.0), PAUSES), SIZES), min_size=2, max_size=40),
+    controls=st.lists(PAUSES, max_size=10),
+    hangs=st.lists(st.tuples(PAUSES, PAUSES), max_size=2),
+    heavy=st.booleans(),
+)
+def test_between_any_two_grants_no_more_bytes_are_read_than_there_is_time_for(
+    rate: float,
+    mb: float,
+    asked: list[tuple[float, int | None]],
+    controls: list[float],
+    hangs: list[tuple[float, float]],
+    *,
+    heavy: bool,
+) -> None:
+    """A size nobody knows is the mean of those known before; what was held back by another limit is not made up for."""
+
+    async def main() -> list[tuple[float, int | None]]:
+        tested, granted = throttle_of(rate, mb, adaptive=True), list[tuple[float, int | None]]()
+
+        async def ask(size: int | None) -> None:
+            await take(tested, Lane.WORK, size)
+            granted.append((now_s(), size))
+            tested.release(Lane.WORK)
+
+        async def control() -> None:
+            for pause_s in controls:
+                await asyncio.sleep(pause_s)
+                await take(tested, Lane.CONTROL)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(control())
+            group.create_task(hang(hangs))
+            if heavy:
+                tested.hear(Lane.CONTROL, HEAVY, now_s())
+            for pause_s, size in asked:
+                await asyncio.sleep(pause_s)
+                group.create_task(ask(size))
+        return granted
+
+    granted = in_virtual_time(main())
+    assert len(granted) == len(asked)
+    known, sizes = list[int](), list[float]()
+    for _, size in granted:
+        known += [] if size is None else [size]
+        sizes.append(size if size is not None else sum(known) / len(known) if known else 0)
+    for first, (start, _) in enumerate(granted):
+        read = 0.0
+        for index in range(first + 1, len(granted)):
+            read += sizes[index - 1]
+            assert read <= mb * 1_000_000 * (granted[index][0] - start) * (1 + 1e-9) + 1e-3
+
+
+@given(mb=st.floats(0.1, 100), sizes=st.lists(st.integers(1, 30_000_000), min_size=2, max_size=30))
+def test_bytes_per_second_are_used_up(mb: float, sizes: list[int]) -> None:
+    times = in_virtual_time(work(throttle_of(5000, mb), sizes))
+    assert times[-1] <= sum(sizes[:-1]) / mb / 1_000_000 + 0.002 * len(sizes)
+
+
 def test_source_bytes_are_paced() -> None:
     async def main() -> list[float]:
         return await work(throttle_of(1000, 2), [1_000_000, 3_000_000, 500_000, 0, 1])
 
     assert in_virtual_time(main()) == pytest.approx([0, 0.5, 2.0, 2.25, 2.252], abs=0.01)
+
+
+def test_bytes_are_reckoned_from_the_grant_whatever_it_waited_for() -> None:
+    async def main() -> list[float]:
+        return await work(throttle_of(0.5, 0.5), [0, 30_000_000, 1])
+
+    assert in_virtual_time(main()) == pytest.approx([0, 2, 62], abs=0.01)
 
 
 def test_a_source_of_unknown_size_counts_as_the_mean_of_those_known() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.oss.codes import CODES, CREDENTIAL_CODES, Remedy, remedy
+from worker.oss.codes import CODES, CREDENTIAL_CODES, Excess, Remedy, excess, remedy
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,34 @@ def test_every_code_is_explained_in_sentences(name: str) -> None:
 
 def test_codes_of_bad_credentials_are_known() -> None:
     assert set(CODES) >= CREDENTIAL_CODES
+
+
+@pytest.mark.parametrize(
+    ("code", "http", "expected"),
+    [
+        ("CpuLimitExceeded", 503, Excess.AT_ONCE),
+        ("ActiveRequestLimitExceeded", 503, Excess.AT_ONCE),
+        ("ServiceUnavailable", 503, Excess.AT_ONCE),
+        ("Unheard", 503, Excess.AT_ONCE),
+        ("Unheard", 504, Excess.AT_ONCE),
+        ("Timeout", 0, Excess.AT_ONCE),
+        ("QpsLimitExceeded", 429, Excess.REQUESTS),
+        ("QpsLimitExceeded", 503, Excess.REQUESTS),
+        ("TotalQpsLimitExceeded", 503, Excess.REQUESTS),
+        ("MetaOperationQpsLimitExceeded", 503, Excess.REQUESTS),
+        ("UploadTrafficRateLimitExceeded", 503, Excess.REQUESTS),
+        ("Unheard", 429, Excess.REQUESTS),
+        ("DownloadTrafficRateLimitExceeded", 503, Excess.BYTES),
+        # Under another status a throttling code is not believed, and other failures say nothing of too much.
+        ("QpsLimitExceeded", 403, None),
+        ("Timeout", 400, None),
+        ("InternalError", 500, None),
+        ("Unheard", 408, None),
+        ("ConnectionFailed", 0, None),
+        ("ConnectTimeout", 0, None),
+    ],
+)
+def test_throttling_answers_and_timeouts_say_of_what_there_was_too_much(
+    code: str, http: int, expected: Excess | None
+) -> None:
+    assert excess(code, http) is expected

@@ -218,9 +218,20 @@ class _Run:
 
     def _snapshot(self, tally: Tally, total: int | None, held: Sequence[str]) -> Snapshot:
         """How far the run is."""
-        elapsed_s = time.monotonic() - self._began_s
-        counts = (tally.planned, total, tally.saved, tally.already_saved, tally.skipped, tally.failed)
-        return Snapshot(*counts, elapsed_s, held)
+        return Snapshot(
+            planned=tally.planned,
+            total=total,
+            saved=tally.saved,
+            already_saved=tally.already_saved,
+            skipped=tally.skipped,
+            failed=tally.failed,
+            elapsed_s=time.monotonic() - self._began_s,
+            held=held,
+            attempts=tally.attempts,
+            tries=dict(tally.tries),
+            source_bytes=tally.source_bytes,
+            target_bytes=tally.target_bytes,
+        )
 
     def _summary(self) -> Summary:
         options, plan, failed = self._options, self._plan, self._failed

@@ -1,6 +1,6 @@
 """The summary of a run: its counts, how it ended, and the sentence that says so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -76,7 +76,7 @@ class Summary:
 class Snapshot:
     """How far a run is. `planned` counts what was enumerated so far; `total` is known once all was enumerated.
 
-    `held`: which limits have given way to the service, in words.
+    `held`: which limits have given way to the service, in words. The rest is as in the summary.
     """
 
     planned: int
@@ -87,6 +87,10 @@ class Snapshot:
     failed: int
     elapsed_s: float
     held: Sequence[str] = ()
+    attempts: int = 0
+    tries: Mapping[str, int] = field(default_factory=dict)
+    source_bytes: int = 0
+    target_bytes: int = 0
 
     @property
     def done(self) -> int:

@@ -1,9 +1,10 @@
 """`run` and `retry`."""
 
+import logging
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,8 +139,13 @@ def _run_to_its_end(
     accepted = arguments.exit_codes(ok)
     job = manifest_at(manifest, datetime.now(UTC))
 
-    def observe(snapshot: Callable[[], Snapshot]) -> AbstractAsyncContextManager[None]:
-        return show_progress(progress, snapshot)
+    @asynccontextmanager
+    async def observe(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if settings.metrics.port is not None:
+                await stack.enter_async_context(_metrics(settings.metrics.port, job.job, options, snapshot))
+            await stack.enter_async_context(show_progress(progress, snapshot))
+            yield
 
     look_for_garbage_seldom()
     try:
@@ -150,12 +156,32 @@ def _run_to_its_end(
         tell(error, as_json=as_json)
         return Exit.OK
     leave_word(_short(summary))
+    if settings.metrics.pushgateway is not None:
+        _push(settings.metrics.pushgateway, summary)
     if as_json:
         print_json(summary.document())
     else:
         place = f"{settings.results.rstrip('/')}/{job.job}/{options.run}"
         print_text(describe_ending(summary, place, _local_folders(settings, job)))
     return Exit.OK if summary.exit in accepted else summary.exit
+
+
+def _metrics(
+    port: int, job: str, options: "RunOptions", snapshot: Callable[[], Snapshot]
+) -> AbstractAsyncContextManager[None]:
+    from worker.telemetry.metrics import Subject, serve_metrics
+
+    return serve_metrics(port, Subject(job, options.run, str(options.shard)), snapshot)
+
+
+def _push(gateway: str, summary: Summary) -> None:
+    from worker.telemetry.metrics import push_metrics
+
+    try:
+        push_metrics(gateway, summary)
+    except OSError as error:
+        # What was done is done, and recorded: who watches is missing one word of it.
+        log(f"the Pushgateway was not told: {error}", logging.WARNING)
 
 
 def _local_folders(settings: "Settings", job: "Manifest") -> list[str]:

@@ -37,6 +37,14 @@ def _endpoint(value: str) -> str:
     return value
 
 
+def _gateway(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        named = "this" if "@" in value else shown(value)
+        raise MendableError(f"{named} is no Pushgateway", "write its URL without a password, as http://HOST:9091")
+    return value
+
+
 def _region(value: str) -> str:
     if value.startswith("oss-"):
         raise MendableError(f"{shown(value)} is no region", f"did you mean {value.removeprefix('oss-')!r}?")
@@ -132,6 +140,15 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where a run tells Prometheus how far it is, and a Pushgateway how it has ended; None for nowhere."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    pushgateway: Annotated[str, AfterValidator(_gateway)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Transport:
     """The way to the service. `proxy` is `env`, `none` or a URL."""
 
@@ -178,6 +195,7 @@ class Settings:
     timeout: Timeout = field(default_factory=Timeout)
     failure: Failure = field(default_factory=Failure)
     shutdown: Shutdown = field(default_factory=Shutdown)
+    metrics: Metrics = field(default_factory=Metrics)
     transport: Transport = field(default_factory=Transport)
     log: Log = field(default_factory=Log)
     local: Local = field(default_factory=Local)

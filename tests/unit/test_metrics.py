@@ -1,0 +1,152 @@
+"""Metrics tell what a run has counted, and alerts and dashboard ask for what there is."""
+
+import asyncio
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.unit.test_telemetry import summary
+from worker.errors import Exit, UsageError
+from worker.summary import Snapshot
+from worker.telemetry.metrics import Subject, push_metrics, serve_metrics
+
+ROOT = Path(__file__).parents[2]
+SUBJECT = Subject("renditions", "night-1", "0/8")
+NOW = Snapshot(
+    planned=100,
+    total=None,
+    saved=60,
+    already_saved=20,
+    skipped=1,
+    failed=2,
+    elapsed_s=1.0,
+    held=["in flight 12 of 64"],
+    attempts=90,
+    tries={"Timeout": 3, "CpuLimitExceeded": 25},
+    source_bytes=1000,
+    target_bytes=70,
+)
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples(text: str) -> Samples:
+    return {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+
+
+async def told(snapshot: Snapshot = NOW) -> str:
+    async with TestServer(web.Application()) as free:
+        port = free.port or 0
+    async with serve_metrics(port, SUBJECT, lambda: snapshot):
+        return await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/metrics")
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own, above
+        text: bytes = answer.read()
+        return text.decode()
+
+
+async def test_metrics_are_what_was_counted() -> None:
+    assert samples(await told()) == {
+        ("oss_saveas_run_info", (("name", "renditions"), ("run", "night-1"), ("shard", "0/8"))): 1,
+        ("oss_saveas_tasks_total", (("outcome", "saved"),)): 60,
+        ("oss_saveas_tasks_total", (("outcome", "already_saved"),)): 20,
+        ("oss_saveas_tasks_total", (("outcome", "skipped"),)): 1,
+        ("oss_saveas_tasks_total", (("outcome", "failed"),)): 2,
+        ("oss_saveas_planned", ()): 100,
+        ("oss_saveas_attempts_total", ()): 90,
+        ("oss_saveas_attempts_failed_total", (("code", "CpuLimitExceeded"),)): 25,
+        ("oss_saveas_attempts_failed_total", (("code", "Timeout"),)): 3,
+        ("oss_saveas_source_bytes_total", ()): 1000,
+        ("oss_saveas_target_bytes_total", ()): 70,
+        ("oss_saveas_limits_held", ()): 1,
+    }
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    async with TestServer(web.Application(), host="0.0.0.0") as taken:  # noqa: S104 - it has to be in our way
+        port = taken.port or 0
+        with pytest.raises(UsageError, match=f"metrics.port {port} cannot be listened on"):
+            async with serve_metrics(port, SUBJECT, lambda: NOW):
+                pass
+
+
+class Gateway:
+    """A Pushgateway that keeps what it was told last of each group."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, str] = {}
+        self.refuses = False
+
+    async def put(self, request: web.Request) -> web.Response:
+        if self.refuses:
+            return web.Response(status=500)
+        self.groups[request.path] = await request.text()
+        return web.Response()
+
+    def server(self) -> TestServer:
+        app = web.Application()
+        app.router.add_put("/{rest:.*}", self.put)
+        return TestServer(app)
+
+
+@pytest.mark.parametrize(
+    ("shard", "group"), [("0/1", "/metrics/job/job/run/run-1"), ("3/8", "/metrics/job/job/run/run-1/shard@base64/My84")]
+)
+async def test_a_pushgateway_is_told_how_it_ended_by_job_and_run(shard: str, group: str) -> None:
+    gateway = Gateway()
+    async with gateway.server() as server:
+        url = str(server.make_url("/"))
+        for code in (Exit.FAILED, Exit.OK):
+            ended = summary(exit=code, shard=shard, job="job", run="run-1", ended="2026-11-24T01:00:00.000Z")
+            await asyncio.to_thread(push_metrics, url, ended)
+            (found,) = gateway.groups.values()
+            told = samples(found)
+            assert set(gateway.groups) == {group}
+            assert told["oss_saveas_exit_code", ()] == code
+            assert told["oss_saveas_ended_timestamp_seconds", ()] == 1_795_482_000
+            assert (("oss_saveas_success_timestamp_seconds", ()) in told) is (code is Exit.OK)
+            assert told["oss_saveas_tasks_total", (("outcome", "saved"),)] == ended.saved
+
+
+async def test_a_pushgateway_that_refuses_or_is_away_is_an_os_error() -> None:
+    gateway = Gateway()
+    gateway.refuses = True
+    async with gateway.server() as server:
+        url = str(server.make_url("/"))
+        with pytest.raises(OSError, match="500"):
+            await asyncio.to_thread(push_metrics, url, summary())
+    with pytest.raises(OSError, match="refused"):
+        await asyncio.to_thread(push_metrics, url, summary())
+
+
+async def names() -> set[str]:
+    pushed = {"oss_saveas_exit_code", "oss_saveas_ended_timestamp_seconds", "oss_saveas_success_timestamp_seconds"}
+    return {name for name, _ in samples(await told())} | pushed
+
+
+def asked() -> list[str]:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text())
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "dashboard.json").read_text())
+    found = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    return found + [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+async def test_alerts_and_dashboard_ask_for_metrics_that_there_are_and_the_page_has_them_all() -> None:
+    known = await names()
+    used = {name for expression in asked() for name in re.findall(r"\b(?:oss_saveas|kube)_\w+", expression)}
+    assert used - {"kube_job_status_failed"} <= known
+    assert len(used) > 8
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    assert set(re.findall(r"`(oss_saveas_\w+)`", page)) == known

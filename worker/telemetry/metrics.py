@@ -1,0 +1,114 @@
+"""Metrics of a run for Prometheus: told while it goes on, and pushed at its end. docs/metrics.md has all names.
+
+No label holds a key or anything else that has no bound. Nothing is counted for this: a scrape reads what the run has
+counted anyway.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from worker.errors import Exit, UsageError
+from worker.summary import Snapshot, Summary
+
+_PREFIX = "oss_saveas"
+_PUSH_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the metrics are about."""
+
+    job: str
+    run: str
+    shard: str
+
+
+class _RunCollector(Collector):
+    """Tells how far a run is, whenever somebody asks."""
+
+    def __init__(self, subject: Subject, snapshot: Callable[[], Snapshot]) -> None:
+        self._subject = subject
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, as they are now."""
+        about, now = self._subject, self._snapshot()
+        labels = {"name": about.job, "run": about.run, "shard": about.shard}
+        yield InfoMetricFamily(f"{_PREFIX}_run", "What is running", labels)
+        tasks = CounterMetricFamily(f"{_PREFIX}_tasks", "Tasks with an outcome", labels=["outcome"])
+        for outcome in ("saved", "already_saved", "skipped", "failed"):
+            tasks.add_metric([outcome], getattr(now, outcome))
+        yield tasks
+        yield GaugeMetricFamily(f"{_PREFIX}_planned", "Tasks that are planned so far", now.planned)
+        yield CounterMetricFamily(f"{_PREFIX}_attempts", "POSTs of recorded tasks", now.attempts)
+        failed = CounterMetricFamily(f"{_PREFIX}_attempts_failed", "Those that failed, by code", labels=["code"])
+        for code, count in sorted(now.tries.items()):
+            failed.add_metric([code], count)
+        yield failed
+        yield CounterMetricFamily(f"{_PREFIX}_source_bytes", "Bytes of the sources of saved tasks", now.source_bytes)
+        yield CounterMetricFamily(f"{_PREFIX}_target_bytes", "Bytes of the targets of saved tasks", now.target_bytes)
+        yield GaugeMetricFamily(f"{_PREFIX}_limits_held", "Limits that have given way to the service", len(now.held))
+
+
+@asynccontextmanager
+async def serve_metrics(port: int, subject: Subject, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
+    """Within, `/metrics` is told on all addresses of this machine.
+
+    Raises:
+        UsageError: The port is taken, or not ours to take.
+    """
+    registry = CollectorRegistry()
+    registry.register(_RunCollector(subject, snapshot))
+    try:
+        server, thread = start_http_server(port, registry=registry)
+    except OSError as error:
+        reason = f"metrics.port {port} cannot be listened on: {error.strerror}"
+        raise UsageError(reason, "choose another port, or end what listens there") from error
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        thread.join()
+
+
+def push_metrics(gateway: str, summary: Summary) -> None:
+    """Leave how a run has ended with a Pushgateway, in place of what its job, run and shard have left before.
+
+    Raises:
+        OSError: It was not reached, or refuses.
+    """
+    registry = CollectorRegistry()
+    ended_s = datetime.fromisoformat(summary.ended).timestamp()
+    registry.register(_RunCollector(Subject(summary.job, summary.run, summary.shard), lambda: _last(summary)))
+    Gauge(f"{_PREFIX}_exit_code", "How the run has ended", registry=registry).set(summary.exit)
+    Gauge(f"{_PREFIX}_ended_timestamp_seconds", "When", registry=registry).set(ended_s)
+    if summary.exit == Exit.OK:
+        Gauge(f"{_PREFIX}_success_timestamp_seconds", "When, if it was well", registry=registry).set(ended_s)
+    group = {"run": summary.run}
+    if summary.shard != "0/1":
+        group["shard"] = summary.shard
+    push_to_gateway(gateway, job=summary.job, registry=registry, grouping_key=group, timeout=_PUSH_S)
+
+
+def _last(summary: Summary) -> Snapshot:
+    return Snapshot(
+        planned=summary.planned,
+        total=summary.planned,
+        saved=summary.saved,
+        already_saved=summary.already_saved,
+        skipped=summary.skipped,
+        failed=summary.failed,
+        elapsed_s=0.0,
+        attempts=summary.attempts,
+        tries=summary.tries,
+        source_bytes=summary.source_bytes,
+        target_bytes=summary.target_bytes,
+    )

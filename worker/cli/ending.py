@@ -1,10 +1,12 @@
 """How a command ends: its exit code, what it says, and the line that it leaves for Kubernetes."""
 
 import json
+import signal
 from contextlib import suppress
 from pathlib import Path
 
 from worker.errors import CollisionError, Exit, UsageError, WorkerError
+from worker.signals import NUMBERS
 from worker.summary import OUTCOMES
 from worker.telemetry.output import complain, print_json
 
@@ -37,7 +39,9 @@ def ending_by(error: WorkerError) -> dict[str, object]:
 
 
 def leave_word(ending: dict[str, object]) -> None:
-    """Tell Kubernetes how it ended, in one line, where it asks for it."""
+    """Tell Kubernetes how it ended, in one line, where it asks for it. From here on no signal makes it another end."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
     if _TERMINATION_LOG.exists():
         with suppress(OSError):
             _TERMINATION_LOG.write_text(json.dumps(ending) + "\n")

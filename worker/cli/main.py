@@ -14,6 +14,7 @@ from worker.cli.preparing import check, init, plan, policy, validate
 from worker.cli.running import retry, run
 from worker.cli.serving import serve
 from worker.errors import StopSignalError, UsageError, WorkerError
+from worker.signals import NUMBERS
 from worker.telemetry.output import complain, open_standard_streams
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ for command in (run, retry, verify, status, plan, check, policy, validate, init,
 def main() -> None:
     """Run a command and exit with its code."""
     open_standard_streams()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in NUMBERS:
         signal.signal(number, _exit_interrupted)  # until a command has a better way to end
     sys.exit(int(_run_command(sys.argv[1:])))
 

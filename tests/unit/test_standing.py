@@ -48,6 +48,11 @@ def test_shards_of_two_manifests_are_no_whole() -> None:
     assert (run.state, run.settings) == (State.UNFINISHED, {"s"})
 
 
+def test_shards_of_two_settings_are_no_whole() -> None:
+    run = run_standing("r", [told("0/2"), told("1/2", settings_digest="t")], [])
+    assert (run.state, run.manifests) == (State.UNFINISHED, {"m"})
+
+
 @pytest.mark.parametrize("text", ["3/2", "2/2", "-1/2", "0/0"])
 def test_what_is_no_shard_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no shard"):

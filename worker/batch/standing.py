@@ -97,9 +97,11 @@ class RunStanding:
 
     @property
     def state(self) -> State:
-        """What is the matter: the worst state of a shard; shards of different manifests are no whole."""
-        worst = min((shard.state for shard in self.shards), key=list(State).index)
-        return min(worst, State.UNFINISHED, key=list(State).index) if len(self.manifests) > 1 else worst
+        """What is the matter: the worst state of a shard; shards of different manifests or settings are no whole."""
+        states = [shard.state for shard in self.shards]
+        if len(self.manifests) > 1 or len(self.settings) > 1:
+            states.append(State.UNFINISHED)
+        return min(states, key=list(State).index)
 
     @property
     def exit(self) -> Exit:

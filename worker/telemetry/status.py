@@ -19,8 +19,6 @@ def describe_status(found: JobStanding) -> str:
     rows += [(f"shard {shard.index}", _shard(shard)) for shard in run.shards]
     if any(found.damage.values()):
         rows.append(("damage", f"{counts(found.damage.items())}, as `verify` has found since: the next `run` mends it"))
-    if len(run.settings) > 1:
-        rows.append(("note", "the shards have run with different settings"))
     rows += [
         ("retry", f"{told.run}: {told.outcome} (exit {told.exit}), {told.saved} saved, {told.failed} failed")
         for told in found.retries
@@ -41,6 +39,8 @@ def headline(found: JobStanding) -> str:
     whole = "its only shard" if number == 1 else f"all {number} shards"
     if len(run.manifests) > 1:
         return "Unfinished: the shards have run different manifests. Run all of them again with one."
+    if len(run.settings) > 1:
+        return "Unfinished: the shards have run with different settings. Run all of them again with the same."
     match run.state:
         case State.COMPLETE:
             accepted = run.counts["failed"]

@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.kubernetes.rendering import KUBERNETES, render
 
 ROOT = Path(__file__).parents[2]
 BASE = "localhost/oss-saveas-test-base"
 IMAGE = "localhost/oss-saveas-test"
-ENVIRON = {**os.environ, "BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+POD = "oss-saveas-test"
+KEYS = {"OSS_ACCESS_KEY_ID": "local-demo", "OSS_ACCESS_KEY_SECRET": "local-demo-secret"}
+ENVIRON = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
 NEEDED = ("buildah", "mmdebstrap")
 MISSING = [tool for tool in NEEDED if shutil.which(tool) is None]
 
@@ -91,3 +96,72 @@ def test_the_image_runs_the_demonstration_as_a_user_without_rights(image: str, t
         assert tools == ""
     finally:
         buildah("rm", container)
+
+
+# Without systemd, and where limits cannot be raised.
+CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+"""
+BUCKETS = "buckets: {renditions: cn-hangzhou, results: cn-hangzhou}\n"
+
+
+def pod_of(overlay: Path) -> str:
+    """The pod of index 0, as a Job makes it of the template, beside the ConfigMaps that it mounts."""
+    documents = [one for one in yaml.safe_load_all(render(overlay)) if one]
+    template = next(one for one in documents if one["kind"] == "CronJob")["spec"]["jobTemplate"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    container["image"] = IMAGE
+    container["imagePullPolicy"] = "Never"
+    # What controller and kubelet would put there: podman knows no labels of Jobs, and no Secrets of a namespace.
+    container["env"] = [one for one in container["env"] if "value" in one]
+    given = {"JOB_COMPLETION_INDEX": "0", "OSS_SAVEAS_RUN": "night-1", "KUBERNETES_SERVICE_HOST": "10.0.0.1", **KEYS}
+    container["env"] += [{"name": name, "value": value} for name, value in given.items()]
+    del container["envFrom"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD}, "spec": template["spec"]}
+    return yaml.safe_dump_all([*(one for one in documents if one["kind"] == "ConfigMap"), pod])
+
+
+@pytest.mark.chaos
+def test_podman_plays_the_rendered_pod(image: str, tmp_path: Path) -> None:
+    podman = shutil.which("podman")
+    if podman is None or shutil.which("runc") is None or shutil.which("catatonit") is None:
+        pytest.skip("needs podman, runc and catatonit")
+    (tmp_path / "containers.conf").write_text(CONTAINERS)
+    environ = {**os.environ, "CONTAINERS_CONF": str(tmp_path / "containers.conf")}
+    worker, root = [sys.executable, "-m", "worker"], tmp_path / "oss"
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes" / "overlays" / "local-demo"
+    plan = [*worker, "plan", str(overlay / "job.yaml"), "--endpoint", "local", "--results", str(tmp_path / "none")]
+    subprocess.run(plan, check=True, env={**environ, "OSS_SAVEAS_LOCAL__ROOT": str(root)}, capture_output=True)
+    (tmp_path / "buckets.yaml").write_text(BUCKETS)
+    serve = [*worker, "serve", "--root", str(root), "--policies", str(tmp_path / "buckets.yaml")]
+    with subprocess.Popen(serve, env={**environ, **KEYS}, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            for name, old, new in (
+                ("config.yaml", "http://local-oss:8080", url),
+                ("kustomization.yaml", "shards=2, parallelism=2", "shards=1, parallelism=1"),
+            ):
+                text = (overlay / name).read_text()
+                assert old in text
+                (overlay / name).write_text(text.replace(old, new))
+            (tmp_path / "pod.yaml").write_text(pod_of(overlay))
+            play = [podman, "kube", "play", "--network", "host", str(tmp_path / "pod.yaml")]
+            played = subprocess.run(play, env=environ, capture_output=True, text=True, check=False)
+            assert played.returncode == 0, played.stderr
+            wait = [podman, "wait", f"{POD}-worker"]
+            code = subprocess.run(wait, env=environ, capture_output=True, text=True, check=True, timeout=300).stdout
+            logs = subprocess.run(
+                [podman, "logs", f"{POD}-worker"], env=environ, capture_output=True, text=True, check=True
+            )
+            assert code.strip() == "0", logs.stdout + logs.stderr
+        finally:
+            subprocess.run([podman, "pod", "rm", "--force", POD], env=environ, capture_output=True, check=False)
+            server.terminate()
+    assert len(list((root / "results").rglob("*.summary.json"))) == 1
+    assert len([path for path in (root / "renditions").rglob("*.*") if ".oss" not in path.parts]) >= 36

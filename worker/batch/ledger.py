@@ -93,6 +93,11 @@ class Ledger:
         """How many targets are saved."""
         return sum(fact.is_any_saved(one) for _, table in self.tables() for one in fact.split(table))
 
+    @property
+    def lost(self) -> int:
+        """How many targets were found missing or altered, and have not been written since."""
+        return sum(fact.is_lost(one) for table in self._tables.values() for one in fact.split(table))
+
     def knows(self, target: bytes) -> bool:
         """Whether this job may have written the target before."""
         facts = self._found(target)

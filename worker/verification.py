@@ -51,7 +51,7 @@ async def verify_job(
             with suppress(Cut):
                 async with watched_planning(connection, settings.shutdown.stall_s):
                     ledger = await read_ledger(store, _WHOLE, stop, lambda text: log(text, logging.WARNING))
-                    if not len(ledger):
+                    if not ledger:
                         await check_known(store, manifest.job)
                     notes = await ask_after_buckets(manifest, settings, connection)
                 verification = _Verification(manifest, settings, run, connection, store, ledger)

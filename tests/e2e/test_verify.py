@@ -172,4 +172,8 @@ async def test_lines_of_a_clock_that_went_ahead_are_corrected_all_the_same(desk:
         segment.write_text(json.dumps({**line, "at": "2999-01-01T00:00:00.000Z"}) + "\n")
         lost(server, 0)
         assert (await desk.run("verify", "job.yaml")).code == 3
-        assert (await desk.run("run", "job.yaml", "--json")).json["saved"] == 1
+        counts = []
+        for width in (4, 4, 5, 5, 4):  # what is done now is newer than what that clock has written: once is enough
+            desk.write("job.yaml", MANIFEST.replace("w_4", f"w_{width}"))
+            counts.append((await desk.run("run", "job.yaml", "--json")).json["saved"])
+        assert counts == [1, 0, 1, 0, 1]

@@ -66,11 +66,14 @@ class Execution:
         self._sent = 0
         self._trouble: list[WorkerError] = []
         self._log = ResultsLog(appender(store, order.stem), patience_of(settings, connection), self.tally.count)
-        self._recorder = Recorder(self._log.append, connection.clock, order.job, order.run, order.shard)
+        self._recorder = Recorder(self._log.append, connection.clock, order.job, order.run, order.shard, self._newest)
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, order.existing, redo=order.redo, retry=order.retry, heads=heads)
         performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
         self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
+
+    def _newest(self, target: bytes) -> int:
+        return self._ledger.newest_ms(target) if self._ledger else 0
 
     async def work(self, tasks: AsyncGenerator[Planned, None], listed: Callable[[], int]) -> None:
         """Take every task to its recorded result, or to where the run was stopped.

@@ -9,14 +9,17 @@ from typing import TypeVar
 
 from worker.connection import Connection, Log, connect
 from worker.dispatch.stopping import Stop
+from worker.errors import UnknownError
 from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure
 from worker.results.appending import Appender, BucketAppender, DirectoryAppender
 from worker.results.bucket import Ask, BucketStore
 from worker.results.directory import DirectoryStore
+from worker.results.loading import unreadable
 from worker.results.patience import Patience
-from worker.results.store import Store
+from worker.results.probing import PROBE
+from worker.results.store import Store, StoreError
 from worker.settings import Settings
 
 T = TypeVar("T")
@@ -28,6 +31,22 @@ def open_store(settings: Settings, job: str, connection: Connection) -> Store:
     if place is None:
         return DirectoryStore(Path(settings.results) / job)
     return BucketStore(_asker(connection), place.bucket, f"{place.key}/{job}" if place.key else job)
+
+
+async def check_known(store: Store, job: str) -> None:
+    """See that there is anything of a job: a wrong place of results is not taken for a job without lines.
+
+    Raises:
+        UnknownError: There are no results of such a job.
+        ResultsError: They cannot be read.
+    """
+    try:
+        known = [file for file in await store.files() if file.name != PROBE]
+    except StoreError as error:
+        raise unreadable(error) from error
+    if not known:
+        message = f"there are no results of a job {job!r}: {store.path('')}"
+        raise UnknownError(message)
 
 
 def appender(store: Store, stem: str) -> Appender:

@@ -177,6 +177,7 @@ class Verification:
 
     recorded = intact + missing + altered + unknown + pruned + not_asked. `unknown` targets could not be looked at, in
     `errors` counted by code; of `pruned` ones no line is left that could be compared. `requests` counts by method.
+    `found_before` are none of these: earlier verifications found them missing or altered, no run has saved them since.
     """
 
     schema: int = 1
@@ -193,6 +194,7 @@ class Verification:
     errors: dict[str, int]
     pruned: int
     not_asked: int
+    found_before: int
     requests: dict[str, int]
     samples: list[dict[str, str]]
     notes: list[str]

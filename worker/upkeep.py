@@ -7,15 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from worker.connection import Log
-from worker.errors import ResultsError, UnknownError
+from worker.errors import ResultsError
 from worker.results.compacting import compact
 from worker.results.lines import BadLine, refuse
-from worker.results.loading import unreadable
-from worker.results.probing import PROBE
 from worker.results.pruning import prune
-from worker.results.store import Store, StoreError
 from worker.settings import Settings
-from worker.storage import stored_job
+from worker.storage import check_known, stored_job
 from worker.summary import Compaction, Pruning
 
 
@@ -30,7 +27,7 @@ async def compact_job(
     """
     aside = _Quarantine(quarantine)
     async with stored_job(settings, job, environ, log) as (store, patience):
-        await _check_known(store, job)
+        await check_known(store, job)
         set_aside = refuse if quarantine is None else aside.take
         done = await compact(store, patience, lambda text: log(text, logging.WARNING), set_aside)
     covered = done.index.segments
@@ -52,7 +49,7 @@ async def prune_job(settings: Settings, job: str, keep_days: int, environ: Mappi
         ResultsError: They cannot be read or written.
     """
     async with stored_job(settings, job, environ, log) as (store, patience):
-        await _check_known(store, job)
+        await check_known(store, job)
         keep, now = timedelta(days=keep_days), datetime.now(UTC)
         done = await prune(store, patience, keep, now, lambda text: log(text, logging.WARNING))
     return Pruning(
@@ -63,16 +60,6 @@ async def prune_job(settings: Settings, job: str, keep_days: int, environ: Mappi
         kept_runs=done.kept_runs,
         kept_segments=done.kept_segments,
     )
-
-
-async def _check_known(store: Store, job: str) -> None:
-    try:
-        known = [file for file in await store.files() if file.name != PROBE]
-    except StoreError as error:
-        raise unreadable(error) from error
-    if not known:
-        message = f"there are no results of a job {job!r}: {store.path('')}"
-        raise UnknownError(message)
 
 
 class _Quarantine:

@@ -23,7 +23,7 @@ from worker.results.store import Store
 from worker.results.writing import ResultsLog
 from worker.settings import Settings
 from worker.signals import stopping
-from worker.storage import appender, open_store, patience_of
+from worker.storage import appender, check_known, open_store, patience_of
 from worker.summary import OUTCOMES, Verification
 from worker.tending import being_written, watched, watched_planning
 
@@ -37,6 +37,7 @@ async def verify_job(
     """Look at every recorded target of a job, and record which of them are missing or altered.
 
     Raises:
+        UnknownError: There are no results of such a job.
         WorkerError: It ended before the first target was looked at.
     """
     if settings.addressing == "cname":
@@ -50,6 +51,8 @@ async def verify_job(
             with suppress(Cut):
                 async with watched_planning(connection, settings.shutdown.stall_s):
                     ledger = await read_ledger(store, _WHOLE, stop, lambda text: log(text, logging.WARNING))
+                    if not ledger:
+                        await check_known(store, manifest.job)
                     notes = await ask_after_buckets(manifest, settings, connection)
                 verification = _Verification(manifest, settings, run, connection, store, ledger)
                 verification.notes += notes
@@ -79,7 +82,7 @@ class _Verification:
         self._ledger = ledger
         self.notes: list[str] = []
         self._stop = connection.stop
-        self._recorded = ledger.saved
+        self._recorded, self._found_before = ledger.saved, ledger.lost
         self._lines = 0
         self._found: Counter[Status] = Counter()
         self._errors: Counter[str] = Counter()
@@ -164,6 +167,7 @@ class _Verification:
             errors=dict(self._errors),
             pruned=pruned,
             not_asked=self._recorded - looked - pruned,
+            found_before=self._found_before,
             requests=dict(self._connection.requests),
             samples=self._samples,
             notes=[*self.notes, *map(str, troubles)],

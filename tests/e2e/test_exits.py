@@ -150,7 +150,7 @@ async def test_a_signal_before_there_is_anything_to_tell_leaves_its_word_too(des
     os.mkfifo(desk.path / "job.yaml")
     async with AsyncExitStack() as stack:
         within, has_word = await stack.enter_async_context(looked_at(desk))
-        process = await desk.start("run", "job.yaml", within=within)
+        process = await desk.start("run", "job.yaml", "--json", within=within)
 
         def is_reading() -> bool:
             try:
@@ -161,7 +161,9 @@ async def test_a_signal_before_there_is_anything_to_tell_leaves_its_word_too(des
 
         await until(is_reading)
         process.send_signal(signal.SIGTERM)
-        assert (await desk.end(process)).code == Exit.INTERRUPTED
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["exit"], ended.json["outcome"]) == (75, 75, "interrupted")
+        assert "a signal came" in ended.err
         if not has_word:
             pytest.skip(f"the exit code is right; what is left in /dev/termination-log was not looked at: {obstacle()}")
         (line,) = (desk.path / "word").read_text().splitlines()

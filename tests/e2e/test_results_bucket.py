@@ -193,6 +193,7 @@ async def test_compact_and_prune_keep_what_the_log_says(desk: Desk, results: str
         (("prune", "other", "--keep-days", "1"), 66),
         (("compact", "../copies"), 64),
         (("prune", "copies", "--keep-days", "0"), 64),
+        (("prune", "copies", "--keep-days", "99999999"), 64),  # further back than the calendar goes
         (("prune", "copies"), 64),
     ],
 )

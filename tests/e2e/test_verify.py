@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.e2e.desk import CONFIG, Desk, lines_in, until
+from tests.e2e.desk import CONFIG, MANIFEST, Desk, lines_in, until
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
 PLACES = ["./results", "oss://results/logs"]
@@ -46,11 +46,16 @@ async def test_what_is_missing_or_altered_is_found_and_the_next_run_mends_it(des
             assert (line["run"], line["attempts"], line["at"] > same["at"]) == (bad.json["run"], 0, True)
         again = await desk.run("verify", "job.yaml", "--json")  # these are known to be not there: nobody asks again
         assert (again.code, again.json["recorded"], again.json["intact"]) == (0, 26, 26)
+        assert (bad.json["found_before"], again.json["found_before"]) == (0, 4)
+        told = (await desk.run("verify", "job.yaml")).out
+        assert told.startswith("What was looked at is there")
+        assert "4 missing or altered, and not saved since" in told
         wrong.clear()
         mended = await desk.run("run", "job.yaml", "--json")
         assert (mended.code, mended.json["saved"], mended.json["already_saved"]) == (0, 4, 26)
         whole = await desk.run("verify", "job.yaml", "--json")
-        assert (whole.code, whole.json["intact"]) == (0, 30)
+        assert (whole.code, whole.json["intact"], whole.json["found_before"]) == (0, 30, 0)
+        assert (await desk.run("verify", "job.yaml")).out.startswith("Verified: every recorded target")
 
 
 async def test_what_may_not_be_looked_at_is_told_and_not_taken_for_missing(desk: Desk) -> None:
@@ -87,7 +92,9 @@ async def test_targets_whose_lines_were_pruned_are_counted_and_said(desk: Desk) 
         assert (await desk.run("prune", "copies", "--keep-days", "1")).code == 0
         found = await desk.run("verify", "job.yaml", "--json")
         assert (found.code, found.json["recorded"], found.json["pruned"], found.json["intact"]) == (0, 10, 6, 4)
-        assert "6: their lines were pruned" in (await desk.run("verify", "job.yaml")).out
+        told = (await desk.run("verify", "job.yaml")).out
+        assert told.startswith("What was looked at is there")
+        assert "6: their lines were pruned" in told
 
 
 async def test_a_signal_ends_a_verification_with_75_and_what_was_found_is_recorded(desk: Desk) -> None:
@@ -135,12 +142,19 @@ async def test_an_outage_is_waited_out_and_then_ends_a_verification_with_4(desk:
         await server.come_back()
 
 
-async def test_a_job_that_was_never_run_has_nothing_to_verify_and_a_custom_domain_is_64(desk: Desk) -> None:
+async def test_a_place_without_results_is_66_a_job_without_sources_is_verified_and_a_custom_domain_is_64(
+    desk: Desk,
+) -> None:
     async with StandIn({"photos": keys_below("in/", 1), "renditions": {}}) as server:
         desk.set_up(server)
         found = await desk.run("verify", "job.yaml", "--json")
-        assert (found.code, found.json["recorded"]) == (0, 0)
+        assert (found.code, found.json["outcome"]) == (66, "nothing_selected")
+        assert "there are no results of a job 'copies': results/copies" in found.err
         assert not list((desk.path / "results").glob("*/*/*"))
+        desk.write("job.yaml", MANIFEST.replace("prefix: in/", "prefix: nothing/\n    empty: ok"))
+        assert (await desk.run("run", "job.yaml")).code == 0
+        empty = await desk.run("verify", "job.yaml", "--json")
+        assert (empty.code, empty.json["recorded"]) == (0, 0)
         config = CONFIG.format(endpoint=server.url, rate=50, concurrency=4) + "addressing: cname\n"
         desk.write("config.yaml", config)
         seen = len(server.seen)
@@ -158,4 +172,8 @@ async def test_lines_of_a_clock_that_went_ahead_are_corrected_all_the_same(desk:
         segment.write_text(json.dumps({**line, "at": "2999-01-01T00:00:00.000Z"}) + "\n")
         lost(server, 0)
         assert (await desk.run("verify", "job.yaml")).code == 3
-        assert (await desk.run("run", "job.yaml", "--json")).json["saved"] == 1
+        counts = []
+        for width in (4, 4, 5, 5, 4):  # what is done now is newer than what that clock has written: once is enough
+            desk.write("job.yaml", MANIFEST.replace("w_4", f"w_{width}"))
+            counts.append((await desk.run("run", "job.yaml", "--json")).json["saved"])
+        assert counts == [1, 0, 1, 0, 1]

@@ -86,6 +86,14 @@ def test_a_saved_task_is_done_and_no_other_of_its_target_is() -> None:
     assert len(ledger) == 1
 
 
+def test_what_was_found_missing_or_altered_is_lost_until_it_is_written_again() -> None:
+    found = [Line(SAVED, A), Line(MISSING, A, at=1), Line(SAVED, A, target=1), Line(ALTERED, A, at=1, target=1)]
+    ledger = ledger_of(*found, Line(SKIPPED, A, at=2))  # a line that is left out stands beside what was found
+    assert (ledger.saved, ledger.lost) == (0, 2)
+    ledger = ledger_of(*found, Line(SAVED, A, at=2), Line(FAILED, A, at=2, target=1))
+    assert (ledger.saved, ledger.lost) == (1, 0)
+
+
 def test_recipe_a_then_b_then_a_again_is_work_each_time() -> None:
     a, b = Line(SAVED, A, at=0), Line(SAVED, B, at=1)
     assert not done(ledger_of(a), B)

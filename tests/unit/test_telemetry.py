@@ -138,6 +138,13 @@ def test_what_was_planned_so_far_is_told_as_such() -> None:
     assert "10  so far" in describe_ending(summary(Exit.INTERRUPTED, enumeration="partial"), "results", [])
 
 
+def test_a_retry_without_a_task_claims_nothing_saved() -> None:
+    nothing = describe_ending(summary(command="retry", planned=0, failed=0), "results", [])
+    assert nothing.startswith("Nothing to retry")
+    assert describe_ending(summary(command="retry", failed=0), "results", []).startswith("Complete")
+    assert describe_ending(summary(planned=0, failed=0), "results", []).startswith("Complete")
+
+
 def test_every_code_can_be_explained_in_any_case() -> None:
     for code in CODES:
         found = explanation(code.upper())

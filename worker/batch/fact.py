@@ -31,6 +31,7 @@ _entries = Struct(f">H{SIZE}s").iter_unpack
 # By text: an enum is hashed in Python, at a cost that ten million lines feel.
 _STATUS: dict[str, int] = {str(status): number for number, status in enumerate(Status)}
 _SAVED, _SKIPPED, _FAILED = (_STATUS[str(status)] for status in (Status.SAVED, Status.SKIPPED, Status.FAILED))
+_LOST = {_STATUS[str(status)] for status in (Status.MISSING, Status.ALTERED)}
 _STATUS_BITS = 0b111
 _PERMANENT, _UNTOUCHED = 0b1000, 0b10000
 _BAD_ROW = 0b111
@@ -146,6 +147,11 @@ def has_failed(fact: bytes) -> bool:
 def is_any_saved(fact: bytes) -> bool:
     """Whether a fact says that something is saved."""
     return fact[_SAID] & _STATUS_BITS == _SAVED
+
+
+def is_lost(fact: bytes) -> bool:
+    """Whether a fact says that the target was found missing or altered."""
+    return fact[_SAID] & _STATUS_BITS in _LOST
 
 
 def time_ms(fact: bytes) -> int:

@@ -25,6 +25,10 @@ class Ledger:
         # What came of each table since it was merged, line by line.
         self._fresh: dict[int, bytes] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anything is held, without the count of it, which goes through all tables."""
+        return bool(self._tables or self._fresh)
+
     def __len__(self) -> int:
         targets = 0
         for _, table in self.tables():
@@ -92,6 +96,11 @@ class Ledger:
     def saved(self) -> int:
         """How many targets are saved."""
         return sum(fact.is_any_saved(one) for _, table in self.tables() for one in fact.split(table))
+
+    @property
+    def lost(self) -> int:
+        """How many targets were found missing or altered, and have not been written since."""
+        return sum(fact.is_lost(one) for _, table in self.tables() for one in fact.split(table))
 
     def knows(self, target: bytes) -> bool:
         """Whether this job may have written the target before."""

@@ -82,7 +82,9 @@ def compact(
 
 def prune(
     job: JobName,
-    keep_days: Annotated[int, typer.Option(min=1, help="Keep the segments of runs that were written to since.")],
+    keep_days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Keep the segments of runs that were written to since.")
+    ],
     config: Config = None,
     results: Results = None,
     as_json: Json = False,

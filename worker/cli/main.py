@@ -3,12 +3,13 @@
 import signal
 import sys
 import traceback
+from contextlib import suppress
 
 import typer
 from typer.exceptions import TyperException
 
 from worker.cli.bookkeeping import compact, prune, status, verify
-from worker.cli.ending import ending_by, leave_word, tell
+from worker.cli.ending import tell
 from worker.cli.explaining import explain
 from worker.cli.preparing import check, init, plan, policy, validate
 from worker.cli.running import retry, run
@@ -38,7 +39,8 @@ def main() -> None:
 
 def _exit_interrupted(_number: int, _frame: object) -> None:
     error = StopSignalError("a signal came before there was anything to tell")
-    leave_word(ending_by(error))
+    with suppress(RuntimeError):  # it came in the midst of something that was being told
+        tell(error, as_json="--json" in sys.argv[1:])
     sys.exit(int(error.exit_code))
 
 

@@ -92,7 +92,7 @@ class Decider:
                 return Result(task, None, Status.FAILED, "", error=head)
             etag, size = head.etag, head.size
         task_id = task.id(etag)
-        if not len(self._ledger) and self._existing == "replace":  # a first run, or one that never wrote a line
+        if not self._ledger and self._existing == "replace":  # a first run, or one that never wrote a line
             return ToSend(task, task_id, etag, size, known=False)
         target = target_digest(task.target)
         if not self._redo:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from worker.batch.planner import BadTask
 from worker.batch.record import BAD_ROW, SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, timestamp
-from worker.batch.task import Shard
+from worker.batch.task import Shard, Task, target_digest
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.decider import Result
 from worker.oss.verdict import Failure
@@ -13,13 +14,17 @@ from worker.oss.verdict import Failure
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Writes the lines of one run; `append` never waits."""
+    """Writes the lines of one run; `append` never waits. `newest` tells when the newest line for a target was written.
+
+    That is in milliseconds since 1970, 0 where there is none, by the target's digest.
+    """
 
     append: Callable[[Record], None]
     clock: ServiceClock
     job: str
     run: str
     shard: Shard
+    newest: Callable[[bytes], int] = lambda _: 0
 
     def record(self, result: Result) -> None:
         """Record the result of a task."""
@@ -40,11 +45,19 @@ class Recorder:
                 tries=result.tries,
                 request_id=result.request_id,
                 duration_ms=round(result.duration_s * 1000, 1),
-                at=timestamp(self.clock.stamp()),
+                at=timestamp(self._after_all_others(task)),
                 error=_error(result.error) if result.error else None,
                 touched=result.touched,
             )
         )
+
+    def _after_all_others(self, task: Task) -> datetime:
+        """The newest line is what holds: one of a clock that went ahead must not outlast what is done now."""
+        at = self.clock.stamp()
+        newest_ms = self.newest(target_digest(task.target))
+        if newest_ms < at.timestamp() * 1000:
+            return at
+        return datetime.fromtimestamp((newest_ms + 1) / 1000, UTC)
 
     def record_bad(self, bad: BadTask) -> None:
         """Record a row that no task can be made of."""

@@ -108,7 +108,8 @@ class Checkpoint:
                     content = b""
 
     def _damaged(self, store: Store, part: Part) -> ResultsError:
-        mend = f"take the files {CHECKPOINT}/{self.index.number:08}.* away, unless segments were pruned"
+        files = f"{CHECKPOINT}/{self.index.number:08}.*"
+        mend = f"put good copies of the files {files} there, or take them away: what was pruned is then done again"
         return ResultsError(f"{store.path(part.name)}: error: this checkpoint is damaged\n    mend: {mend}")
 
 

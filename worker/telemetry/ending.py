@@ -8,7 +8,8 @@ from worker.telemetry.table import counts, size, table
 
 _WORDS = {
     Exit.OK: "Complete: every task of this run is saved, or was.",
-    Exit.UNEXPECTED: "Unexpected error: the counts do not add up. This is a bug: please report it.",
+    Exit.UNEXPECTED: "Unexpected error, or the counts do not add up. Unless a note tells why, please report it. "
+    "Running again is safe.",
     Exit.FAILED: "Finished, but some tasks failed for good.",
     Exit.STOPPED: "Stopped: the service could not be reached, or too much went wrong.",
     Exit.UNFINISHED: "Unfinished: the time or the number of tasks allowed was used up. The next run goes on.",
@@ -19,6 +20,7 @@ _WORDS = {
     Exit.USAGE: "Stopped: the sources are not what the manifest says.",
 }
 _ACCEPTED = "Finished: some tasks failed, no more than `failure.accept` allows."
+_NOTHING_TO_RETRY = "Nothing to retry: no task of this manifest is known to have failed so."
 
 
 def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> str:
@@ -42,11 +44,19 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
     if error := summary.first_error:
         rows.append(("first error", f"{error['code']}: {error['message']}\noss-saveas explain {error['code']}"))
     rows += [("note", note) for note in summary.notes]
-    words = _ACCEPTED if summary.failed and summary.exit == Exit.OK else _WORDS[Exit(summary.exit)]
+    words = _words(summary)
     lines = [f"{words}  (exit {summary.exit})", table(rows)]
     if pictures:
         lines.append("This was a local run: nothing was sent to Alibaba Cloud OSS.")
     return "\n".join(lines)
+
+
+def _words(summary: Summary) -> str:
+    if summary.exit == Exit.OK and summary.failed:
+        return _ACCEPTED
+    if summary.exit == Exit.OK and summary.command == "retry" and not summary.planned:
+        return _NOTHING_TO_RETRY
+    return _WORDS[Exit(summary.exit)]
 
 
 def _planned(summary: Summary) -> str:

@@ -5,17 +5,20 @@ from worker.summary import Verification
 from worker.telemetry.table import counts, table
 
 _WORDS = {
-    Exit.OK: "Verified: every recorded target that could be looked at is there as recorded.",
+    Exit.OK: "Verified: every recorded target is there as recorded.",
     Exit.FAILED: "Not everything is there as recorded.",
     Exit.STOPPED: "Stopped: the service could not be reached.",
     Exit.RESULTS: "The results could not be read or written; what is not recorded is found again by the next `verify`.",
     Exit.INTERRUPTED: "Interrupted: what was found is recorded.",
 }
+_NOT_ALL = "What was looked at is there as recorded, but that was not everything."
 
 
 def describe_verification(found: Verification) -> str:
     """What `verify` has found."""
     words = _WORDS.get(Exit(found.exit), "Ended before everything was looked at.")
+    if found.exit == Exit.OK and (found.pruned or found.found_before):
+        words = _NOT_ALL
     rows: list[tuple[str, object]] = [
         ("job", found.job),
         ("recorded", f"{found.recorded} targets"),
@@ -23,6 +26,10 @@ def describe_verification(found: Verification) -> str:
         ("missing", found.missing),
         ("altered", found.altered),
     ]
+    if found.found_before:
+        rows.append(
+            ("found before", f"{found.found_before} missing or altered, and not saved since: nobody asks again")
+        )
     if found.unknown:
         rows.append(("unknown", f"{found.unknown} could not be looked at  ({counts(found.errors.items())})"))
     if found.pruned:

@@ -1,7 +1,7 @@
 """Whether a task has anything to do, asking the service only for what nothing else tells."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from msgspec.structs import replace
@@ -52,6 +52,24 @@ def test_what_is_done_is_not_sent_and_what_changed_is() -> None:
     decisions = decide(Service(nobody_asks), TASK, changed, other_recipe, lines=(record(),))
     assert decisions[0] is Needless.ALREADY_SAVED
     assert [isinstance(decision, ToSend) and decision.known for decision in decisions[1:]] == [True, True]
+
+
+def test_a_decision_does_not_go_through_all_that_the_log_knows() -> None:
+    class Vast(Ledger):
+        """It would take seconds for ten million targets, task by task."""
+
+        def __len__(self) -> int:
+            raise AssertionError
+
+        def tables(self) -> Iterator[tuple[int, bytes]]:
+            raise AssertionError
+
+    async def main() -> Decision:
+        ledger = Vast(Shard(0, 1))
+        tell(ledger, record())
+        return await Decider(Service(nobody_asks).sender(), ledger, "replace", redo=False, heads=8).decide(TASK)
+
+    assert in_virtual_time(main()) is Needless.ALREADY_SAVED
 
 
 def test_what_failed_for_good_is_not_sent_again() -> None:

@@ -1,11 +1,12 @@
 """Results and bad rows as lines that can be read again."""
 
+import pytest
 from msgspec.structs import replace
 
 from tests.fakes import EPOCH, TASK, loop_clock
 from tests.fakes import in_virtual_time as virtually
 from worker.batch.planner import BadTask, bad_source
-from worker.batch.record import Record, Status, decode, encode, timestamp
+from worker.batch.record import Record, Status, decode, encode, milliseconds, timestamp
 from worker.batch.task import Shard
 from worker.dispatch.decider import Result
 from worker.dispatch.recorder import Recorder, bad_row_message
@@ -26,10 +27,10 @@ RESULT = Result(
 )
 
 
-def recorded(*results: Result | BadTask) -> list[Record]:
+def recorded(*results: Result | BadTask, newest_ms: int = 0) -> list[Record]:
     async def main() -> list[Record]:
         lines: list[Record] = []
-        recorder = Recorder(lines.append, loop_clock(), "copies", "run-1", Shard(1, 4))
+        recorder = Recorder(lines.append, loop_clock(), "copies", "run-1", Shard(1, 4), lambda _: newest_ms)
         for result in results:
             if isinstance(result, Result):
                 recorder.record(result)
@@ -55,6 +56,15 @@ def test_a_saved_task_is_a_line_with_all_that_is_known() -> None:
     assert line.target is not None
     assert (line.target.key, line.target.size, line.duration_ms) == ("small/a.jpg", 42, 41.7)
     assert (line.attempts, line.tries, line.at, line.error) == (2, {"Timeout": 1}, timestamp(EPOCH), None)
+
+
+@pytest.mark.parametrize(("ahead_ms", "written_ms"), [(-1, 0), (0, 1), (3_600_000, 3_600_001)])
+def test_a_line_is_newer_than_all_others_of_its_target_whatever_clock_wrote_them(
+    ahead_ms: int, written_ms: int
+) -> None:
+    now_ms = milliseconds(timestamp(EPOCH))
+    (line,) = recorded(RESULT, newest_ms=now_ms + ahead_ms)
+    assert milliseconds(line.at) == now_ms + written_ms
 
 
 def test_a_failed_task_says_why_and_whether_its_target_was_touched() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.desk import MANIFEST, Desk
+from tests.e2e.desk import KEYS, MANIFEST, Desk
 from tests.stand_in import StandIn, keys_below
 
 WRONG = """\
@@ -184,3 +184,14 @@ async def test_a_full_output_does_not_change_how_a_command_ends(desk: Desk) -> N
     with Path("/dev/full").open("w") as full:  # noqa: ASYNC230 - nothing to wait for
         ended = await desk.end(await desk.start("explain", "75", stdout=full.fileno()))
     assert ended.code == 0
+
+
+async def test_a_run_goes_on_where_metrics_cannot_be_told(desk: Desk) -> None:
+    async with StandIn({"photos": keys_below("in/", 3), "renditions": {}}) as server:
+        desk.set_up(server)
+        port = server.url.rpartition(":")[2]
+        metrics = {"OSS_SAVEAS_METRICS__PORT": port, "OSS_SAVEAS_METRICS__PUSHGATEWAY": "http://127.0.0.1:9"}
+        ended = await desk.run("run", "job.yaml", "--json", environ={**KEYS, **metrics})
+        assert (ended.code, ended.json["saved"]) == (0, 3)
+        assert f"no metrics: port {port}" in ended.err
+        assert "the Pushgateway was not told" in ended.err

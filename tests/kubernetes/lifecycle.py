@@ -211,6 +211,8 @@ class Job:
             else:
                 path = one["valueFrom"]["fieldRef"]["fieldPath"]
                 found[name] = labels[path.removeprefix("metadata.labels['").removesuffix("']")]
+        # Pods have a network each, and here they share one: its port would be the first one's.
+        del found["OSS_SAVEAS_METRICS__PORT"]
         return {**found, **self.environ}
 
     async def _read(self, pod: Pod) -> None:

@@ -106,7 +106,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 """
-BUCKETS = "buckets: {renditions: cn-hangzhou, results: cn-hangzhou}\n"
+BUCKETS = KUBERNETES / "overlays" / "local-demo" / "buckets.yaml"
 
 
 def pod_of(overlay: Path) -> str:
@@ -120,7 +120,7 @@ def pod_of(overlay: Path) -> str:
     container["env"] = [one for one in container["env"] if "value" in one]
     given = {"JOB_COMPLETION_INDEX": "0", "OSS_SAVEAS_RUN": "night-1", "KUBERNETES_SERVICE_HOST": "10.0.0.1", **KEYS}
     container["env"] += [{"name": name, "value": value} for name, value in given.items()]
-    del container["envFrom"]
+    del container["envFrom"], container["ports"]  # the network of the host has them all
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD}, "spec": template["spec"]}
     return yaml.safe_dump_all([*(one for one in documents if one["kind"] == "ConfigMap"), pod])
 
@@ -137,8 +137,7 @@ def test_podman_plays_the_rendered_pod(image: str, tmp_path: Path) -> None:
     overlay = tmp_path / "kubernetes" / "overlays" / "local-demo"
     plan = [*worker, "plan", str(overlay / "job.yaml"), "--endpoint", "local", "--results", str(tmp_path / "none")]
     subprocess.run(plan, check=True, env={**environ, "OSS_SAVEAS_LOCAL__ROOT": str(root)}, capture_output=True)
-    (tmp_path / "buckets.yaml").write_text(BUCKETS)
-    serve = [*worker, "serve", "--root", str(root), "--policies", str(tmp_path / "buckets.yaml")]
+    serve = [*worker, "serve", "--root", str(root), "--policies", str(BUCKETS)]
     with subprocess.Popen(serve, env={**environ, **KEYS}, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -15,6 +15,7 @@ from deploy.kubernetes.lint import problems, shortest_period_s
 from tests.fakes import EPOCH
 from tests.kubernetes.rendering import KUBERNETES, OVERLAYS, render, rendered
 from worker.batch.reader import parse_manifest
+from worker.emulator.access.reading import read_access
 from worker.settings.loading import load_settings
 
 Tree = dict[str, Any]
@@ -249,3 +250,8 @@ def test_a_config_map_without_a_hash_is_found() -> None:
 )
 def test_the_time_between_two_starts(cron: str, seconds: int) -> None:
     assert shortest_period_s(cron) == seconds
+
+
+def test_the_local_oss_of_the_demonstration_takes_its_buckets() -> None:
+    found = read_access(KUBERNETES / "overlays" / "local-demo" / "buckets.yaml", EPOCH)
+    assert set(found.buckets) == {"renditions", "results"}

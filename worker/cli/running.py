@@ -143,7 +143,12 @@ def _run_to_its_end(
     async def observe(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             if settings.metrics.port is not None:
-                await stack.enter_async_context(_metrics(settings.metrics.port, job.job, options, snapshot))
+                metrics = _metrics(settings.metrics.port, job.job, options, snapshot)
+                try:
+                    await stack.enter_async_context(metrics)
+                except OSError as error:
+                    # Nobody would want the night's work undone for want of a graph of it.
+                    log(f"no metrics: port {settings.metrics.port}: {error.strerror}", logging.WARNING)
             await stack.enter_async_context(show_progress(progress, snapshot))
             yield
 

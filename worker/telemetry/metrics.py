@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_h
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from worker.errors import Exit, UsageError
+from worker.errors import Exit
 from worker.summary import Snapshot, Summary
 
 _PREFIX = "oss_saveas"
@@ -62,15 +62,11 @@ async def serve_metrics(port: int, subject: Subject, snapshot: Callable[[], Snap
     """Within, `/metrics` is told on all addresses of this machine.
 
     Raises:
-        UsageError: The port is taken, or not ours to take.
+        OSError: The port is taken, or not ours to take.
     """
     registry = CollectorRegistry()
     registry.register(_RunCollector(subject, snapshot))
-    try:
-        server, thread = start_http_server(port, registry=registry)
-    except OSError as error:
-        reason = f"metrics.port {port} cannot be listened on: {error.strerror}"
-        raise UsageError(reason, "choose another port, or end what listens there") from error
+    server, thread = start_http_server(port, registry=registry)
     try:
         yield
     finally:

@@ -167,7 +167,9 @@ class _Run:
         options, connection = self._options, self._connection
         async with self._planned(wanted) as plan:
             starts = divided(self._order, self._settings, connection.served, options.parallelism, plan.spools)
-            crew = Crew(starts, self._store, connection.stop, self._log)
+            # What killed processes have recorded is read at the end, whatever that is.
+            store = open_store(self._settings, self._manifest.job, connection, even_if_stopping=True)
+            crew = Crew(starts, store, connection.stop, self._log)
             async with observe(lambda: self._snapshot(crew.tally, plan.count, crew.held)):
                 try:
                     return await crew.work()

@@ -139,6 +139,8 @@ async def test_a_signal_drains_all_processes_and_the_next_run_repeats_nothing(
         desk.set_up(server, concurrency=8)
         process = await desk.start("run", "job.yaml", "--processes", "2", "--json")
         await until(lambda: len(server.posts) >= 50)
+        # A terminal sends SIGINT to a whole group: theirs are others.
+        assert [os.getpgid(child) for child in children(process.pid)] == children(process.pid)
         process.send_signal(number)
         ended = await desk.end(process)
         sent = len(server.posts)

@@ -18,6 +18,9 @@ from worker.sources.enumeration import Enumeration
 from worker.summary import OUTCOMES, Summary
 from worker.timeline import Event
 
+# What says that all tasks have an outcome.
+_FINISHED = frozenset({Exit.OK, Exit.FAILED, Exit.NOTHING_SELECTED})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
@@ -50,8 +53,11 @@ def how_it_ended(outcomes: Sequence[Outcome], total: Tally, enumeration: Enumera
     ]
     undone = [outcome for outcome in outcomes if outcome.undone]
     answered = [outcome.refused for outcome in outcomes if outcome.refused is not None]
-    if answered and all(answered):
+    if answered and all(answered) and not total.saved:
         codes.append(Exit.REFUSED)
+    elif undone and any(outcome.stopped is Reason.ACCESS for outcome in outcomes):
+        # One process met nothing but refusals and stopped the others, which have not, or not always.
+        codes.append(Exit.STOPPED)
     if any(outcome.stopped is Reason.SIGNAL for outcome in undone):
         codes.append(Exit.INTERRUPTED)
     if any(outcome.stopped is Reason.DURATION or outcome.closed for outcome in undone):
@@ -60,7 +66,8 @@ def how_it_ended(outcomes: Sequence[Outcome], total: Tally, enumeration: Enumera
         codes.append(Exit.NOTHING_SELECTED)
     if total.failed > accept:
         codes.append(Exit.FAILED)
-    if any(outcome.stopped is None and not outcome.closed for outcome in undone):
+    unexplained = any(outcome.stopped is None and not outcome.closed for outcome in undone)
+    if unexplained or (undone and _FINISHED.issuperset(codes)):
         # The counts do not add up: nobody may take this run for complete.
         codes.append(Exit.UNEXPECTED)
     return foremost(codes)

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,8 +98,7 @@ async def connect(
     """
     clock = ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
     async with AsyncExitStack() as stack:
-        is_local = settings.endpoint == "local"
-        if is_local:
+        if settings.endpoint == "local":
             if served is None:
                 log("starting the local OSS", root=settings.local.root)
                 served = await stack.enter_async_context(
@@ -107,23 +106,16 @@ async def connect(
                 )
             url, credentials = served
             source: Source = Fixed("the local OSS itself", credentials)
+            shown = f"local ({url})"
         else:
-            url = settings.endpoint
+            url = shown = settings.endpoint
             web = await stack.enter_async_context(_way_to_issuers(settings))
             source = await choose(settings.credentials, Surroundings(environ, web, clock.now))
         keyring = Keyring(source, time.monotonic, asyncio.sleep, random.Random(), log)  # noqa: S311 - spreads renewals
         stack.push_async_callback(keyring.close)
         await keyring.start()
-        addressing = None if settings.addressing == "auto" else Addressing(settings.addressing)
         concurrency = max(1, settings.limits.concurrency // parallelism)
-        transport = await stack.enter_async_context(
-            Transport(
-                parse_endpoint(url, addressing),
-                settings.transport,
-                settings.timeout,
-                concurrency + _CONTROL_CONNECTIONS,
-            )
-        )
+        transport = await stack.enter_async_context(_transport(settings, url, concurrency))
         requests: Counter[str] = Counter()
         billed: Counter[Billing] = Counter()
 
@@ -134,27 +126,13 @@ async def connect(
 
         timeline = Timeline()
 
-        def happened(text: str, level: int) -> None:
+        def happened(text: str, level: int = logging.INFO) -> None:
             log(text, level)
             timeline.add(Event(timestamp(clock.now()), text))
 
-        shown = f"local ({url})" if is_local else url
-        retry = settings.retry
-        policy = RetryPolicy(retry.max_attempts, retry.base_delay_s, retry.max_delay_s, retry.task_deadline_s)
-        outage = Outage(
-            min(MANY, concurrency),
-            policy,
-            time.monotonic,
-            tell=lambda text: happened(text, logging.WARNING),
-            give_up=lambda reason: stop.throw(Reason.OUTAGE, StoppedError(f"{shown}: {reason}")),
-        )
-        limits = limits_of(
-            settings.limits.requests_per_second / parallelism,
-            settings.limits.source_mb_per_second / parallelism,
-            concurrency,
-            tell=lambda text: happened(text, logging.INFO),
-            adaptive=settings.limits.adaptive,
-        )
+        policy = _policy(settings)
+        outage = _outage(min(MANY, concurrency), policy, shown, stop, lambda text: happened(text, logging.WARNING))
+        limits = _limits(settings, parallelism, concurrency, happened)
         throttle = Throttle(limits, time.monotonic, asyncio.sleep)
         sender = Sender(
             send=send,
@@ -182,6 +160,30 @@ async def connect(
             billed,
             timeline,
         )
+
+
+def _transport(settings: Settings, url: str, concurrency: int) -> Transport:
+    addressing = None if settings.addressing == "auto" else Addressing(settings.addressing)
+    endpoint = parse_endpoint(url, addressing)
+    return Transport(endpoint, settings.transport, settings.timeout, concurrency + _CONTROL_CONNECTIONS)
+
+
+def _policy(settings: Settings) -> RetryPolicy:
+    retry = settings.retry
+    return RetryPolicy(retry.max_attempts, retry.base_delay_s, retry.max_delay_s, retry.task_deadline_s)
+
+
+def _outage(threshold: int, policy: RetryPolicy, shown: str, stop: Stop, tell: Callable[[str], None]) -> Outage:
+    def give_up(reason: str) -> None:
+        stop.throw(Reason.OUTAGE, StoppedError(f"{shown}: {reason}"))
+
+    return Outage(threshold, policy, time.monotonic, tell=tell, give_up=give_up)
+
+
+def _limits(settings: Settings, parallelism: int, concurrency: int, tell: Callable[[str], None]) -> Limits:
+    limits = settings.limits
+    shares = limits.requests_per_second / parallelism, limits.source_mb_per_second / parallelism
+    return limits_of(*shares, concurrency, tell=tell, adaptive=limits.adaptive)
 
 
 def _teller(log: Log) -> Tell:

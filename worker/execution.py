@@ -99,16 +99,22 @@ class Execution:
 
     def outcome(self) -> Outcome:
         """What was done, and how it ended."""
-        denied = self._stop.reason is Reason.ACCESS or self._canary.is_refused(ended=True)
         return Outcome(
             tally=self.tally,
             complete=self.is_complete,
             stopped=self._stop.reason,
             closed=self._scheduler.closed,
-            refused=denied if denied or self._canary.has_heard else None,
+            refused=self._is_refused(),
             sent=self._sent,
             troubles=troubles_of(self._stop, self._trouble),
         )
+
+    def _is_refused(self) -> bool | None:
+        reason, canary = self._stop.reason, self._canary
+        if reason is Reason.ACCESS or canary.is_refused(ended=reason is None):
+            return True
+        # A few refusals, and stopped for another reason before there were enough: nobody knows.
+        return None if not canary.has_heard or canary.is_refused(ended=True) else False
 
     async def _counted(self, planned: AsyncGenerator[Planned, None]) -> AsyncGenerator[Task, None]:
         """The tasks to perform; bad rows are recorded on the way. Trouble with the sources stops the run."""

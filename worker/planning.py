@@ -67,9 +67,8 @@ async def read_ledger(store: Store, shard: Shard, stop: Stop, warn: Callable[[st
         ResultsError: It cannot be read.
         Cut: The run was stopped meanwhile.
     """
-    reading = asyncio.create_task(loading.read_ledger(store, shard, warn), name="read the results log")
     with stop.cuts():
-        return await reading
+        return await asyncio.create_task(loading.read_ledger(store, shard, warn), name="read the results log")
 
 
 async def ask_after_buckets(manifest: Manifest, settings: Settings, connection: Connection) -> list[str]:
@@ -114,17 +113,15 @@ async def read_failed(store: Store, ledger: Ledger, shard: Shard, codes: Collect
                 for line in batch:
                     failed.add(line)
 
-    reading = asyncio.create_task(read(), name="read the failures")
     with stop.cuts():
-        await reading
+        await asyncio.create_task(read(), name="read the failures")
     return failed
 
 
 async def recall(store: Store, shard: Shard, stop: Stop, warn: Callable[[str], None]) -> tuple[Ledger, History]:
     """The ledger, and the history of its targets. Raises as `read_ledger`."""
-    reading = asyncio.create_task(recalling.recall(store, shard, warn), name="recall the results log")
     with stop.cuts():
-        return await reading
+        return await asyncio.create_task(recalling.recall(store, shard, warn), name="recall the results log")
 
 
 @asynccontextmanager

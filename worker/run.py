@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -20,11 +20,11 @@ from worker.conclusion import Circumstances, summarize
 from worker.connection import Connection, Log, connect
 from worker.crew.division import divided
 from worker.crew.supervision import Crew
-from worker.dispatch.outcome import Outcome
+from worker.dispatch.outcome import Outcome, Trouble
 from worker.dispatch.recorder import bad_row_message
 from worker.dispatch.stopping import Cut, Stop
 from worker.dispatch.tally import Tally
-from worker.errors import Exit, WorkerError
+from worker.errors import Exit, ResultsError, WorkerError
 from worker.execution import Execution, Order
 from worker.planning import Plan, plan_tasks, proven_offline, read_failed, read_ledger
 from worker.results.compacting import compact_if_many
@@ -167,7 +167,9 @@ class _Run:
         options, connection = self._options, self._connection
         async with self._planned(wanted) as plan:
             starts = divided(self._order, self._settings, connection.served, options.parallelism, plan.spools)
-            crew = Crew(starts, self._store, connection.stop, self._log)
+            # What killed processes have recorded is read at the end, whatever that is.
+            store = open_store(self._settings, self._manifest.job, connection, even_if_stopping=True)
+            crew = Crew(starts, store, connection.stop, self._log)
             async with observe(lambda: self._snapshot(crew.tally, plan.count, crew.held)):
                 try:
                     return await crew.work()
@@ -194,11 +196,19 @@ class _Run:
             yield plan
 
     async def finish(self) -> Summary:
-        """Decide how the run ended, and write its summary beside its lines."""
+        """Decide how the run ended, and write its summary beside its lines, if results can be written."""
         summary = self._summary()
-        if not any(trouble.exit_code is Exit.RESULTS for outcome in self._outcomes for trouble in outcome.troubles):
-            content = msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n"
+        if any(trouble.exit_code is Exit.RESULTS for outcome in self._outcomes for trouble in outcome.troubles):
+            return summary
+        content = msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n"
+        try:
             await self._patience.over(lambda: self._store.create(f"{self._order.stem}.summary.json", content))
+        except ResultsError as error:
+            # The lines are durable: what they count is told, though not beside them.
+            first, *others = self._outcomes
+            trouble = Trouble(error.exit_code, f"the summary is not written: {error}")
+            self._outcomes = [replace(first, troubles=[*first.troubles, trouble]), *others]
+            summary = self._summary()
         return summary
 
     async def compact_if_many(self) -> None:

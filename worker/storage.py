@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from worker.connection import Connection, Log, connect
-from worker.dispatch.stopping import Stop
+from worker.dispatch.stopping import Cut, Stop
 from worker.errors import UnknownError
 from worker.oss.answer import Answer
 from worker.oss.request import Request
@@ -25,12 +25,14 @@ from worker.settings import Settings
 T = TypeVar("T")
 
 
-def open_store(settings: Settings, job: str, connection: Connection) -> Store:
-    """The results of a job."""
+def open_store(settings: Settings, job: str, connection: Connection, *, even_if_stopping: bool = False) -> Store:
+    """The results of a job. `even_if_stopping`: a stop does not cut reading short."""
     place = settings.results_bucket
     if place is None:
         return DirectoryStore(Path(settings.results) / job)
-    return BucketStore(_asker(connection), place.bucket, f"{place.key}/{job}" if place.key else job)
+    return BucketStore(
+        _asker(connection, even_if_stopping=even_if_stopping), place.bucket, f"{place.key}/{job}" if place.key else job
+    )
 
 
 async def check_known(store: Store, job: str) -> None:
@@ -63,11 +65,17 @@ def patience_of(settings: Settings, connection: Connection | None) -> Patience:
     return Patience(settings.results_patience_s, time.monotonic, asyncio.sleep, pardoned)
 
 
-def _asker(connection: Connection) -> Ask:
+def _asker(connection: Connection, *, even_if_stopping: bool) -> Ask:
+    call = connection.sender.call
+
     async def ask(request: Request, judge: Callable[[Answer], T | Failure], *, patient: bool) -> T | Failure:
-        # What is not patient belongs to results that are there already: it goes out though the run is stopping.
-        call = connection.sender.call(request, judge, even_if_stopping=not patient, patient=patient)
-        return (await call).verdict
+        try:
+            # What is not patient belongs to results that are there already: it goes out though the run is stopping.
+            return (await call(request, judge, even_if_stopping=not patient, patient=patient)).verdict
+        except Cut:
+            if not even_if_stopping:
+                raise
+            return (await call(request, judge, even_if_stopping=True)).verdict
 
     return ask
 

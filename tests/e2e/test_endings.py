@@ -1,12 +1,14 @@
 """How runs end: each exit code, its one clear message, and what was sent until then."""
 
+import asyncio
 import json
 import os
+import signal
 from dataclasses import replace
 
 import pytest
 
-from tests.e2e.desk import CONFIG, KEYS, MANIFEST, Desk
+from tests.e2e.desk import CONFIG, KEYS, MANIFEST, Desk, until
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
 COUNTS = ("saved", "already_saved", "skipped", "failed", "not_attempted")
@@ -271,3 +273,20 @@ async def test_failures_that_are_accepted_are_not_called_saved(desk: Desk) -> No
     assert ended.code == 0
     assert "every task" not in ended.out
     assert "failure.accept" in ended.out
+
+
+async def test_a_signal_after_a_few_refusals_is_75_for_nobody_knows_whether_all_are_refused(desk: Desk) -> None:
+    def first_denied(seen: Seen) -> Reply | None:
+        if seen.method != "POST":
+            return None
+        return refusal(403, "AccessDenied") if len(server.posts) == 1 else Reply(delay_s=300)
+
+    async with StandIn(photos(30), first_denied) as server:
+        desk.set_up(server, concurrency=4)
+        process = await desk.start("run", "job.yaml", "--json")
+        await until(desk.lines)
+        while process.returncode is None:  # one at least is a second one: signals of a kind that wait are one
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.2)
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["failed"], ended.json["saved"]) == (75, 1, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.desk import Desk, until
+from tests.e2e.desk import Desk, saved_in, until
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
 TASKS = 600
@@ -86,9 +86,10 @@ async def test_a_killed_process_is_started_again_and_goes_on_where_it_was(desk: 
         assert len(server.posts) - TASKS <= kills * (CONCURRENCY + 1000)
 
 
-async def test_a_process_that_dies_again_and_again_is_given_up(desk: Desk) -> None:
+@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+async def test_a_process_that_dies_again_and_again_is_given_up(desk: Desk, results: str) -> None:
     async with StandIn(buckets(50), delay_s=60) as server:
-        desk.set_up(server, concurrency=4)
+        desk.set_up(server, concurrency=4, results=results)
         process = await desk.start("run", "job.yaml", "--processes", "2", "--json")
 
         def all_are_killed() -> bool:
@@ -102,6 +103,34 @@ async def test_a_process_that_dies_again_and_again_is_given_up(desk: Desk) -> No
         assert "ended with signal 9, again and again" in "\n".join(ended.json["notes"])
 
 
+@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+async def test_what_a_process_has_recorded_that_is_killed_while_the_run_stops_is_counted(
+    desk: Desk, results: str
+) -> None:
+    slow = {"on": False}
+
+    def hold(seen: Seen) -> Reply | None:
+        return Reply(200, delay_s=300) if slow["on"] and seen.method == "POST" else None
+
+    async with StandIn(buckets(), hold, delay_s=0.01) as server:
+
+        def recorded() -> set[tuple[str, str]]:
+            return desk.saved() if results.startswith(".") else saved_in(server)
+
+        desk.set_up(server, concurrency=CONCURRENCY, results=results)
+        process = await desk.start("run", "job.yaml", "--processes", "2", "--json")
+        await until(lambda: len(server.posts) >= 300)
+        slow["on"] = True
+        await until(recorded)
+        process.send_signal(signal.SIGTERM)
+        for child in children(process.pid):
+            kill(child)
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["outcome"]) == (75, "interrupted"), ended.err
+        assert ended.json["saved"] == len(recorded()) < TASKS
+        assert ended.json["not_attempted"] == ended.json["planned"] - ended.json["saved"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_drains_all_processes_and_the_next_run_repeats_nothing(
     desk: Desk, number: signal.Signals
@@ -110,6 +139,8 @@ async def test_a_signal_drains_all_processes_and_the_next_run_repeats_nothing(
         desk.set_up(server, concurrency=8)
         process = await desk.start("run", "job.yaml", "--processes", "2", "--json")
         await until(lambda: len(server.posts) >= 50)
+        # A terminal sends SIGINT to a whole group: theirs are others.
+        assert [os.getpgid(child) for child in children(process.pid)] == children(process.pid)
         process.send_signal(number)
         ended = await desk.end(process)
         sent = len(server.posts)

@@ -74,6 +74,18 @@ async def test_a_bucket_that_refuses_and_comes_back_loses_and_doubles_nothing(
         assert reconciled(ended.json)
 
 
+async def test_where_only_the_summary_cannot_be_written_it_is_73_and_what_is_saved_is_told(desk: Desk) -> None:
+    def refuse(seen: Seen) -> Reply | None:
+        return refusal(503, "ServiceUnavailable") if seen.key.endswith("summary.json") else None
+
+    async with StandIn(buckets(60), refuse) as server:
+        desk.set_up(server, results=BUCKET)
+        ended = await desk.run("run", "job.yaml", "--json")
+        assert (ended.code, ended.json["outcome"], ended.json["enumeration"]) == (73, "results_unwritable", "complete")
+        assert ended.json["saved"] == ended.json["planned"] == len(saved_in(server)) > 0
+        assert "the summary is not written" in "\n".join(ended.json["notes"])
+
+
 async def test_a_bucket_that_refuses_for_too_long_is_73_and_nothing_is_claimed(desk: Desk) -> None:
     async with StandIn(
         buckets(500), lambda request: refusal(403, "AccessDenied") if is_put(request) else None, delay_s=0.05

@@ -63,6 +63,19 @@ def exit_of(*outcomes: Outcome, accept: int = 0) -> Exit:
         # Refused is what all say who have heard anything.
         ([outcome(failed=5, refused=True), outcome(refused=None, sent=0)], Exit.REFUSED),
         ([outcome(failed=5, refused=True), outcome(5)], Exit.FAILED),
+        ([outcome(5, 5, refused=True)], Exit.FAILED),
+        # Where only some say so the run was stopped, it did not end.
+        (
+            [outcome(failed=3, left=1, stopped=Reason.ACCESS, refused=True), outcome(5, left=1, stopped=Reason.PEER)],
+            Exit.STOPPED,
+        ),
+        (
+            [outcome(failed=3, stopped=Reason.ACCESS, refused=True), outcome(5, left=1, stopped=Reason.PEER)],
+            Exit.STOPPED,
+        ),
+        ([outcome(5, 3, left=1, stopped=Reason.ACCESS, refused=True)], Exit.STOPPED),
+        # Whatever has failed or may fail beside.
+        ([outcome(5, 3, left=1, stopped=Reason.PEER)], Exit.UNEXPECTED),
         ([outcome(refused=None, sent=0)], Exit.OK),
         # "Nothing was sent" and "nothing was saved" are told only where it is true.
         ([outcome(left=1, sent=0, stopped=Reason.SOURCES, troubles=(Exit.USAGE,))], Exit.USAGE),
@@ -79,3 +92,5 @@ def test_a_run_ends_as_its_processes_say(outcomes: list[Outcome], expected: Exit
 def test_so_many_may_fail() -> None:
     assert exit_of(outcome(5, 2), outcome(5, 1), accept=3) is Exit.OK
     assert exit_of(outcome(5, 2), outcome(5, 2), accept=3) is Exit.FAILED
+    denied = outcome(failed=3, left=1, stopped=Reason.ACCESS, refused=True)
+    assert exit_of(denied, outcome(5, left=1, stopped=Reason.PEER), accept=3) is Exit.STOPPED

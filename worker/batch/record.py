@@ -80,11 +80,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     error: ErrorRecord | None = None
     touched: bool = True
 
-    @property
-    def counts(self) -> bool:
-        """Whether it says what its target holds, by the rule of the newest line (`worker.batch.ledger`)."""
-        return self.status is not Status.SKIPPED and (self.status is not Status.FAILED or self.touched)
-
 
 class _BriefKey(msgspec.Struct, frozen=True, gc=False):
     key: str

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 
 import uvloop
@@ -30,7 +29,6 @@ async def _main(out: int) -> None:
 
 def main() -> None:
     """Work as standard input says; what is printed by mistake must not come between the messages."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     out = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     look_for_garbage_seldom()

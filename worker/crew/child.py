@@ -44,9 +44,17 @@ async def work(reader: StreamReader, send: Send) -> None:
 
 async def _hear(reader: StreamReader, stop: Stop) -> None:
     while isinstance(message := await received(reader), Halt):
-        stop.throw(message.reason)
+        _stop_once(stop, message.reason)
+        if message.hurries:
+            stop.hurry()
     # The parent was killed: nobody would count what is done from now on, but what is on its way is recorded.
-    stop.throw(Reason.SIGNAL)
+    _stop_once(stop, Reason.SIGNAL)
+
+
+def _stop_once(stop: Stop, reason: Reason) -> None:
+    """Stop, unless that is known: of two signals the second would be a hurry."""
+    if stop.reason is None:
+        stop.throw(reason)
 
 
 async def _done(start: Start, stop: Stop, send: Send) -> Outcome:
@@ -54,18 +62,20 @@ async def _done(start: Start, stop: Stop, send: Send) -> Outcome:
         send(Said(level, message, fields))
 
     async with connect(start.settings, os.environ, stop, start.parallelism, log, start.served) as connection:
-        store, before = open_store(start.settings, start.order.job, connection), Recorded()
+        settings, order, before = start.settings, start.order, Recorded()
+        store = open_store(settings, order.job, connection)
         try:
-            async with watched_planning(connection, start.settings.shutdown.stall_s):
-                with stop.cuts():
-                    await before.read(store, start.predecessors)
+            async with watched_planning(connection, settings.shutdown.stall_s):
+                # To their end, for what is told of the run counts them, though it is stopped meanwhile.
+                recorded = open_store(settings, order.job, connection, even_if_stopping=True)
+                await before.read(recorded, start.predecessors)
                 ledger = await read_ledger(store, start.part, stop, lambda text: log(text, logging.WARNING))
-            order = start.order
             if order.limit is not None:
                 order = replace(order, limit=max(0, order.limit - before.sent))
-            execution = Execution(order, start.settings, connection, store, ledger)
+            execution = Execution(order, settings, connection, store, ledger)
             execution.tally.add(before.tally)
             outcome = await _executed(execution, start, before, connection.limits, send)
+            outcome = replace(outcome, sent=before.sent + outcome.sent)
         except Cut:
             outcome = before.outcome(stop)
         return replace(outcome, requests=connection.requests, timeline=connection.timeline.events)

@@ -40,9 +40,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """To the child: stop, for this reason; a second signal ends the drain, too."""
+    """To the child: stop, for this reason. `hurries`: what is on its way shall not be waited for either."""
 
     reason: Reason
+    hurries: bool = False
 
 
 @dataclass(frozen=True, slots=True)

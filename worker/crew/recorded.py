@@ -1,6 +1,8 @@
 """What processes that were killed have recorded in this run: it is counted with it, and not done once more."""
 
+import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 from worker.batch.digests import DigestSet
 from worker.batch.fact import bad_row_digest
@@ -11,6 +13,7 @@ from worker.dispatch.outcome import Outcome
 from worker.dispatch.recorder import bad_row_message
 from worker.dispatch.stopping import Stop
 from worker.dispatch.tally import Tally
+from worker.errors import ResultsError
 from worker.results.loading import read_lines
 from worker.results.store import Store
 from worker.sources.enumeration import Planned
@@ -29,24 +32,30 @@ class Recorded:
             return planned.digest in self._digests
         return bad_row_digest(planned.pipeline, planned.source.key, bad_row_message(planned)) in self._digests
 
-    async def read(self, store: Store, stems: tuple[str, ...]) -> None:
+    async def read(self, store: Store, stems: tuple[str, ...], patience_s: float | None = None) -> None:
         """Read the lines of the processes whose files begin with `stems`.
 
         Raises:
-            ResultsError: They cannot be read.
+            ResultsError: They cannot be read, or for so long none have come.
         """
         if not stems:
             return
         lines = read_lines(store, decode, lambda _: None, lambda name: name.startswith(stems))
-        async with aclosing(lines) as batches:
-            async for batch in batches:
-                for record in batch:
-                    self._take(record)
+        try:
+            async with asyncio.timeout(patience_s) as patience, aclosing(lines) as batches:
+                async for batch in batches:
+                    for record in batch:
+                        self._take(record)
+                    if patience_s is not None:
+                        patience.reschedule(asyncio.get_running_loop().time() + patience_s)
+        except TimeoutError as error:
+            message = f"results cannot be read: nothing has come for {patience_s:g} s"
+            raise ResultsError(message) from error
 
     def outcome(self, stop: Stop) -> Outcome:
         """That of a process which did nothing more."""
         self.tally.planned = self.tally.lines.total()
-        return Outcome.nothing(stop, self.tally)
+        return replace(Outcome.nothing(stop, self.tally), sent=self.sent)
 
     def _take(self, record: Record) -> None:
         self.tally.count(record)

@@ -15,12 +15,12 @@ from worker.crew.recorded import Recorded
 from worker.dispatch.outcome import Outcome, Trouble
 from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.tally import Tally
-from worker.errors import Exit
+from worker.errors import Exit, WorkerError
 from worker.results.store import Store
 
 # A process that records nothing new before it dies so many times would die for ever.
 _MAX_DEATHS = 3
-# Beyond the grace that the tasks on their way have: to record them, and to close connections.
+# Beyond the grace of the tasks on their way, and the patience with results that refuse them: to close connections.
 _CLOSING_S = 30
 
 
@@ -79,7 +79,7 @@ class _Member:
         self._stop = stop
         self._log = log
         self._child: Process | None = None
-        self._told = 0
+        self._told: Halt | None = None
         self.processes: list[str] = []
         self.tally = Tally()
         self.held: tuple[str, ...] = ()
@@ -111,13 +111,13 @@ class _Member:
     def halt(self) -> None:
         """Tell the process to stop, or of a second signal, unless it knows."""
         reason = self._stop.reason
-        wanted = 0 if reason is None else 1 + self._stop.hurries
         if self._child is None or self._child.stdin is None or reason is None:
             return
-        while self._told < wanted:
-            self._told += 1
+        halt = Halt(reason, self._stop.hurries)
+        if halt != self._told:
+            self._told = halt
             with suppress(OSError, RuntimeError):  # it may have ended, and so has the pipe
-                self._child.stdin.write(packed(Halt(reason)))
+                self._child.stdin.write(packed(halt))
 
     def _consider(self, outcome: Outcome) -> None:
         """Where a process has stopped for a reason of its own, the others stop as well."""
@@ -128,16 +128,13 @@ class _Member:
         """Have one process work; its last message, or how it ended without one."""
         self.processes.append(secrets.token_hex(4))
         self._start = replace(self._start, order=replace(self._start.order, proc=self.processes[-1]))
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "worker.crew",
-            stdin=PIPE,
-            stdout=PIPE,
-            # A signal to the group of processes is ours to handle.
-            start_new_session=True,
-        )
-        self._child, self._told = child, 0
+        try:
+            # A session of its own: a signal to the group of processes is ours to handle.
+            command = (sys.executable, "-m", "worker.crew")
+            child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
+        except OSError as error:
+            return Gave(Exit.UNEXPECTED, f"process {self._number} of the run does not start: {error.strerror}")
+        self._child, self._told = child, None
         killer = asyncio.create_task(self._kill_if_late(child), name="kill if late")
         try:
             return await self._heard(child)
@@ -169,14 +166,23 @@ class _Member:
         return f"signal {-code}" if code < 0 else f"exit {code}"
 
     async def _kill_if_late(self, child: Process) -> None:
+        settings = self._start.settings
         await self._stop.wait()
-        await asyncio.sleep(self._start.settings.shutdown.grace_s + _CLOSING_S)
+        await asyncio.sleep(settings.shutdown.grace_s + settings.results_patience_s + _CLOSING_S)
         child.kill()
 
     async def _outcome_of_the_dead(self, *troubles: Trouble) -> Outcome:
-        """What is durable of what the part's processes did, where no other goes on."""
-        recorded = Recorded()
-        await recorded.read(self._store, self._start.predecessors)
-        outcome = recorded.outcome(self._stop)
+        """What is durable of what the part's processes did, where no other goes on.
+
+        Where that cannot be read it is what they have told: it was durable, though it may not be all.
+        """
+        recorded, found = Recorded(), list(troubles)
+        try:
+            await recorded.read(self._store, self._start.predecessors, self._start.settings.results_patience_s)
+        except WorkerError as error:
+            found.append(Trouble(error.exit_code, str(error)))
+            outcome = Outcome.nothing(self._stop, self.tally)
+        else:
+            outcome = recorded.outcome(self._stop)
         self.tally = outcome.tally
-        return replace(outcome, troubles=[*outcome.troubles, *troubles])
+        return replace(outcome, troubles=[*outcome.troubles, *found])

@@ -29,8 +29,8 @@ class Outcome:
     """What one process has done. `sent` tasks were sent, of its own accord no more where it is `closed` (--limit).
 
     `complete`: the stream of its tasks has ended, every one was taken, and nothing was in the way. `refused`: whether
-    the service refuses the credentials altogether, None where it answered nothing. `requests` counts those of a child
-    process, by method; `timeline` is what happened to it.
+    the service refuses the credentials altogether, None where too little was heard to say. `requests` counts those of a
+    child process, by method; `timeline` is what happened to it.
     """
 
     tally: Tally

@@ -34,20 +34,27 @@ class Stop:
         self._waiting: set[asyncio.Task[object]] = set()
         self._event = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._signalled = False
 
     def throw(self, reason: Reason, error: WorkerError | None = None) -> None:
-        """Stop: cut every wait short, and refuse new ones. A second signal ends the drain, too.
+        """Stop: cut every wait short, and refuse new ones. A second signal is a hurry.
 
         `error` is what the command ends with, where the reason alone does not say it; the first one stands.
         """
-        if self.reason is Reason.SIGNAL and reason is Reason.SIGNAL:
-            self._hurry.set()
+        if reason is Reason.SIGNAL:
+            if self._signalled:
+                self.hurry()
+            self._signalled = True
         if self.reason is None:
             self.reason, self.error = reason, error
             self._event.set()
             # Who throws the switch is not waiting, even where it is inside a wait: it leaves by the check at its end.
             for task in self._waiting - {asyncio.current_task()}:
                 task.cancel()
+
+    def hurry(self) -> None:
+        """Do not wait for what is on its way either."""
+        self._hurry.set()
 
     @property
     def hurries(self) -> bool:

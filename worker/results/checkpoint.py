@@ -53,6 +53,10 @@ class Index(msgspec.Struct, frozen=True):
     parts: list[Part]
 
 
+class _Schema(msgspec.Struct):
+    schema: int
+
+
 _NOTHING = Index(SCHEMA, 0, [], [])
 
 
@@ -119,6 +123,7 @@ async def find_checkpoint(store: Store) -> Checkpoint:
     Raises:
         GoneError: It is not there any more.
         StoreError: It cannot be read.
+        ResultsError: Its index is none.
         UsageError: It was written by a later version of this program.
     """
     files = tuple(await store.files(f"{CHECKPOINT}/"))
@@ -127,15 +132,20 @@ async def find_checkpoint(store: Store) -> Checkpoint:
         return Checkpoint(_NOTHING, files)
     newest = indexes[-1]
     content = b"".join([await store.read(newest, at, PIECE_BYTES) for at in range(0, newest.size, PIECE_BYTES)])
+    return Checkpoint(_index_of(content, store.path(newest.name)), files)
+
+
+def _index_of(content: bytes, path: str) -> Index:
     try:
-        index = msgspec.json.decode(content, type=Index)
+        # First of all, for whatever else a later version may write.
+        schema = msgspec.json.decode(content, type=_Schema).schema
+        if schema > SCHEMA:
+            problem = f"the checkpoint has schema {schema}, this program reads up to {SCHEMA}"
+            raise UsageError(Problem(problem, "read it with the version that wrote it", path))
+        return msgspec.json.decode(content, type=Index)
     except msgspec.DecodeError as error:
-        message = f"{store.path(newest.name)}: error: not the index of a checkpoint: {error}"
+        message = f"{path}: error: not the index of a checkpoint: {error}"
         raise ResultsError(message) from error
-    if index.schema > SCHEMA:
-        problem = f"the checkpoint has schema {index.schema}, this program reads up to {SCHEMA}"
-        raise UsageError(Problem(problem, "read it with the version that wrote it", store.path(newest.name)))
-    return Checkpoint(index, files)
 
 
 async def write_checkpoint(

@@ -29,6 +29,7 @@ START = Start(
 MESSAGES: list[Message] = [
     START,
     Halt(Reason.SIGNAL),
+    Halt(Reason.DURATION, hurries=True),
     Said(logging.WARNING, "attempt failed", {"key": "a\udc80.jpg"}),
     Counted(Tally(planned=3)),
     Ended(Outcome(tally=Tally(), complete=False, stopped=Reason.PEER, troubles=[Trouble(Exit.RESULTS, "disk full")])),

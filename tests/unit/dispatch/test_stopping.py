@@ -51,6 +51,8 @@ def test_only_a_second_signal_is_a_hurry() -> None:
     assert not in_virtual_time(main(Reason.SIGNAL))
     assert not in_virtual_time(main(Reason.SIGNAL, Reason.RESULTS))
     assert not in_virtual_time(main(Reason.RESULTS, Reason.SIGNAL))
+    assert in_virtual_time(main(Reason.DURATION, Reason.SIGNAL, Reason.SIGNAL))
+    assert not in_virtual_time(main(Reason.DURATION, Reason.DURATION))
 
 
 def test_a_wait_that_others_cancel_is_cancelled_and_not_cut() -> None:

@@ -258,9 +258,10 @@ async def test_a_damaged_checkpoint_is_told_as_such() -> None:
             await check(history)
     (index,) = [name for name in checkpoint_files(history.objects) if name.endswith(".json")]
     fields = json.loads(history.objects.contents[PLACE + index])
-    history.objects.contents[PLACE + index] = json.dumps({**fields, "schema": 2}).encode()
-    with pytest.raises(UsageError, match="schema 2"):
-        await check(history)
+    for later in ({**fields, "schema": 2}, {"schema": 2, "shape": "another"}):
+        history.objects.contents[PLACE + index] = json.dumps(later).encode()
+        with pytest.raises(UsageError, match="schema 2"):
+            await check(history)
     history.objects.contents[PLACE + index] = b"{"
     with pytest.raises(ResultsError, match="not the index of a checkpoint"):
         await check(history)

@@ -66,11 +66,11 @@ class Execution:
         self._sent = 0
         self._trouble: list[WorkerError] = []
         self._log = ResultsLog(appender(store, order.stem), patience_of(settings, connection), self.tally.count)
-        self._recorder = Recorder(self._log.append, connection.clock, order.job, order.run, order.shard)
+        self._recorder = Recorder(self._log.append, connection.clock, order.job, order.run, str(order.shard))
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, order.existing, redo=order.redo, retry=order.retry, heads=heads)
         performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
-        self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
+        self._scheduler = Scheduler(performer.perform, self._record, self._log, self._stop)
 
     async def work(self, tasks: AsyncGenerator[Planned, None], listed: Callable[[], int]) -> None:
         """Take every task to its recorded result, or to where the run was stopped.
@@ -132,14 +132,13 @@ class Execution:
         self._sent += 1
 
     def _record(self, result: Result | Needless) -> None:
-        match result:
-            case Needless.ALREADY_SAVED:
-                self.tally.already_saved += 1
-            case Needless.FAILED_BEFORE:
-                self.tally.failed_before += 1
-            case _:
-                self._recorder.record(result)
-                self._judge(result)
+        if isinstance(result, Result):
+            self._recorder.record(result)
+            self._judge(result)
+        elif result is Needless.ALREADY_SAVED:
+            self.tally.already_saved += 1
+        else:
+            self.tally.failed_before += 1
 
     def _judge(self, result: Result) -> None:
         """Whether to go on, by the results so far."""

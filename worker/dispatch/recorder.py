@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from worker.batch.planner import BadTask
-from worker.batch.record import BAD_ROW, SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, timestamp
-from worker.batch.task import Shard
+from worker.batch.record import BAD_ROW, SCHEMA, ErrorRecord, Record, SourceRecord, Status, TargetRecord, stamped
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.decider import Result
 from worker.oss.verdict import Failure
@@ -13,61 +13,63 @@ from worker.oss.verdict import Failure
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Writes the lines of one run; `append` never waits."""
+    """Writes the lines of one run. `append` never waits; it may make the line later, with others, which is cheaper."""
 
-    append: Callable[[Record], None]
+    append: Callable[[Callable[[], Record]], None]
     clock: ServiceClock
     job: str
     run: str
-    shard: Shard
+    shard: str
 
     def record(self, result: Result) -> None:
         """Record the result of a task."""
-        task = result.task
-        self.append(
-            Record(
-                schema=SCHEMA,
-                task=result.id.hex() if result.id is not None else None,
-                status=result.status,
-                job=self.job,
-                run=self.run,
-                shard=str(self.shard),
-                pipeline=task.pipeline,
-                source=SourceRecord(task.source.bucket, task.source.key, result.etag, result.source_size),
-                process=task.process,
-                target=TargetRecord(task.target.bucket, task.target.key, result.target_size),
-                attempts=result.attempts,
-                tries=result.tries,
-                request_id=result.request_id,
-                duration_ms=round(result.duration_s * 1000, 1),
-                at=timestamp(self.clock.stamp()),
-                error=_error(result.error) if result.error else None,
-                touched=result.touched,
-            )
-        )
+        self.append(partial(self._line, result, self.clock.stamp()))
 
     def record_bad(self, bad: BadTask) -> None:
         """Record a row that no task can be made of."""
-        self.append(
-            Record(
-                schema=SCHEMA,
-                task=None,
-                status=Status.FAILED,
-                job=self.job,
-                run=self.run,
-                shard=str(self.shard),
-                pipeline=bad.pipeline,
-                source=SourceRecord(bad.source.bucket, bad.source.key),
-                process="",
-                target=None,
-                attempts=0,
-                tries={},
-                request_id="",
-                duration_ms=0.0,
-                at=timestamp(self.clock.stamp()),
-                error=ErrorRecord(BAD_ROW, 0, "", bad_row_message(bad), permanent=True),
-                touched=False,
-            )
+        self.append(partial(self._bad_line, bad, self.clock.stamp()))
+
+    def _line(self, result: Result, at_ms: int) -> Record:
+        task = result.task
+        return Record(
+            schema=SCHEMA,
+            task=result.id.hex() if result.id is not None else None,
+            status=result.status,
+            job=self.job,
+            run=self.run,
+            shard=self.shard,
+            pipeline=task.pipeline,
+            source=SourceRecord(task.source.bucket, task.source.key, result.etag, result.source_size),
+            process=task.process,
+            target=TargetRecord(task.target.bucket, task.target.key, result.target_size),
+            attempts=result.attempts,
+            tries=result.tries,
+            request_id=result.request_id,
+            duration_ms=round(result.duration_s * 1000, 1),
+            at=stamped(at_ms),
+            error=_error(result.error) if result.error else None,
+            touched=result.touched,
+        )
+
+    def _bad_line(self, bad: BadTask, at_ms: int) -> Record:
+        return Record(
+            schema=SCHEMA,
+            task=None,
+            status=Status.FAILED,
+            job=self.job,
+            run=self.run,
+            shard=self.shard,
+            pipeline=bad.pipeline,
+            source=SourceRecord(bad.source.bucket, bad.source.key),
+            process="",
+            target=None,
+            attempts=0,
+            tries={},
+            request_id="",
+            duration_ms=0.0,
+            at=stamped(at_ms),
+            error=ErrorRecord(BAD_ROW, 0, "", bad_row_message(bad), permanent=True),
+            touched=False,
         )
 
 

@@ -1,5 +1,7 @@
 """Results and bad rows as lines that can be read again."""
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from tests.fakes import EPOCH, TASK, loop_clock
@@ -28,14 +30,14 @@ RESULT = Result(
 
 def recorded(*results: Result | BadTask) -> list[Record]:
     async def main() -> list[Record]:
-        lines: list[Record] = []
-        recorder = Recorder(lines.append, loop_clock(), "copies", "run-1", Shard(1, 4))
+        lines: list[Callable[[], Record]] = []
+        recorder = Recorder(lines.append, loop_clock(), "copies", "run-1", str(Shard(1, 4)))
         for result in results:
             if isinstance(result, Result):
                 recorder.record(result)
             else:
                 recorder.record_bad(result)
-        return lines
+        return [line() for line in lines]
 
     lines = virtually(main())
     assert [decode(encode(line)) for line in lines] == lines

@@ -1,7 +1,7 @@
 """Tasks in a second by two processes and by one: `python -m bench.throughput.sharing`.
 
-Two processes are bound to no core. Where two cores serve them and the stand-in, they cannot do twice as much as one that
-has a core to itself; whether the machine is the limit is told by how busy its cores were.
+Two processes are bound to no core. Where two cores serve them and the stand-in, they cannot do twice as much as one
+with a core to itself; whether the machine is the limit is told by how busy its cores were.
 """
 
 import sys

@@ -97,7 +97,7 @@ def throttle_of(
 
 def loop_clock() -> ServiceClock:
     """A clock that goes by the running loop; it is `EPOCH` at 0."""
-    return ServiceClock(lambda: EPOCH + timedelta(seconds=now_s()), now_s, asyncio.sleep)
+    return ServiceClock(lambda: EPOCH.timestamp() + now_s(), now_s, asyncio.sleep)
 
 
 def outage_of(threshold: int, tell: Callable[[str], None] = lambda _: None) -> Outage:
@@ -109,6 +109,9 @@ class OneKey:
     """The same key for ever."""
 
     key = Credentials("made-up-id", "made-up-secret")
+
+    def at_hand(self) -> Credentials | None:
+        return self.key
 
     async def get(self) -> Credentials | Failure:
         return self.key

@@ -5,10 +5,9 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 from worker.batch.record import timestamp
@@ -96,7 +95,7 @@ async def connect(
         UsageError: There are no credentials, or the local OSS does not start.
         AccessError: Whoever issues the credentials refuses.
     """
-    clock = ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
+    clock = ServiceClock(time.time, time.monotonic, asyncio.sleep)
     async with AsyncExitStack() as stack:
         if settings.endpoint == "local":
             if served is None:
@@ -119,10 +118,10 @@ async def connect(
         requests: Counter[str] = Counter()
         billed: Counter[Billing] = Counter()
 
-        async def send(request: Request) -> Answer | Failure:
+        def send(request: Request) -> Awaitable[Answer | Failure]:
             requests[request.method] += 1
             billed[request.billing] += 1
-            return await transport.send(request)
+            return transport.send(request)
 
         timeline = Timeline()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
 from worker.batch.planner import PlannedTask
-from worker.batch.task import Shard, Task
+from worker.batch.task import Shard, Task, target_digest
 from worker.connection import Connection
 from worker.dispatch.canary import Canary
 from worker.dispatch.decider import Decider, Needless, Result
@@ -66,14 +66,16 @@ class Execution:
         self._sent = 0
         self._trouble: list[WorkerError] = []
         self._log = ResultsLog(appender(store, order.stem), patience_of(settings, connection), self.tally.count)
-        self._recorder = Recorder(self._log.append, connection.clock, order.job, order.run, order.shard, self._newest)
+        self._recorder = Recorder(
+            self._log.append, connection.clock, order.job, order.run, str(order.shard), self._newest_ms
+        )
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, order.existing, redo=order.redo, retry=order.retry, heads=heads)
         performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
-        self._scheduler = Scheduler(performer.perform, self._record, self._log.ready, self._stop)
+        self._scheduler = Scheduler(performer.perform, self._record, self._log, self._stop)
 
-    def _newest(self, target: bytes) -> int:
-        return self._ledger.newest_ms(target) if self._ledger else 0
+    def _newest_ms(self, task: Task) -> int:
+        return self._ledger.newest_ms(target_digest(task.target)) if self._ledger else 0
 
     async def work(self, tasks: AsyncGenerator[Planned, None], listed: Callable[[], int]) -> None:
         """Take every task to its recorded result, or to where the run was stopped.
@@ -141,14 +143,13 @@ class Execution:
         self._sent += 1
 
     def _record(self, result: Result | Needless) -> None:
-        match result:
-            case Needless.ALREADY_SAVED:
-                self.tally.already_saved += 1
-            case Needless.FAILED_BEFORE:
-                self.tally.failed_before += 1
-            case _:
-                self._recorder.record(result)
-                self._judge(result)
+        if isinstance(result, Result):
+            self._recorder.record(result)
+            self._judge(result)
+        elif result is Needless.ALREADY_SAVED:
+            self.tally.already_saved += 1
+        else:
+            self.tally.failed_before += 1
 
     def _judge(self, result: Result) -> None:
         """Whether to go on, by the results so far."""

@@ -162,7 +162,7 @@ async def plan_tasks(
             and max_tasks is None
             and not any(map(is_standard_input, manifest.sources))
         ):
-            tasks = _only(enumeration.streamed(), wanted)
+            tasks = enumeration.streamed() if wanted is None else _only(enumeration.streamed(), wanted)
             yield Plan(shard, notes, enumeration, tasks, None, enumeration.writer_of)
             return
         part_of = shard.part_of(processes)
@@ -179,11 +179,11 @@ async def plan_tasks(
 
 
 async def _only(
-    tasks: AsyncGenerator[Planned, None], wanted: Callable[[Planned], bool] | None
+    tasks: AsyncGenerator[Planned, None], wanted: Callable[[Planned], bool]
 ) -> AsyncGenerator[Planned, None]:
     async with aclosing(tasks):
         async for planned in tasks:
-            if wanted is None or wanted(planned):
+            if wanted(planned):
                 yield planned
 
 

@@ -5,9 +5,9 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -28,11 +28,10 @@ _ANSWER_BYTES = 64 * _KIB
 _LISTING_BYTES = 8 * _KIB * _KIB
 
 
-@dataclass(slots=True)
 class _Way:
     """How a request goes out: over a connection that was made for it, or one that was kept."""
 
-    is_new: bool = False
+    is_new = False
 
 
 _way: ContextVar[_Way] = ContextVar("_way")
@@ -52,6 +51,9 @@ class Transport:
         self._options = options
         self._timeout = timeout
         self._connections = connections
+        self._root = lru_cache(maxsize=16)(
+            lambda bucket, query: URL(endpoint.url(Request("GET", bucket, query=query)), encoded=True)
+        )
         self._proxies: dict[str, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -82,26 +84,31 @@ class Transport:
         way = _Way()
         _way.set(way)
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 request.method,
-                URL(self._endpoint.url(request), encoded=True),
+                self._url(request),
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
                 proxy=self._proxy(request),
-            ) as response:
-                body = await _read(response, _LISTING_BYTES if request.method == "GET" else _ANSWER_BYTES)
+            )
+            body = await _read(response, _LISTING_BYTES if request.method == "GET" else _ANSWER_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _trouble(error, reused=not way.is_new)
         if body is None:
             return failure("AnswerTooLarge", f"the answer to {request.method} is larger than any of its kind")
         return Answer(response.status, _Headers(response.headers), body)
 
+    def _url(self, request: Request) -> URL:
+        # As `Endpoint.url`, of which all but the path is known already: to parse a URL takes twice as long.
+        root = self._root(request.bucket, request.query)
+        return root.with_path(self._endpoint.path(request), encoded=True, keep_query=True)
+
     def _proxy(self, request: Request) -> str | None:
         # aiohttp's trust_env would also take passwords from ~/.netrc and set them in place of our signature.
         if request.bucket not in self._proxies:  # nothing else of a request decides over its host
-            parts = urlsplit(self._endpoint.url(request))
-            self._proxies[request.bucket] = proxy_for(parts.scheme, parts.hostname or "", self._options.proxy)
+            url = self._url(request)
+            self._proxies[request.bucket] = proxy_for(url.scheme, url.host or "", self._options.proxy)
         return self._proxies[request.bucket]
 
 
@@ -115,6 +122,11 @@ class _Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return _as_text(self._headers.getall(name)[-1])
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        # As in Mapping, without a call and a handler of errors between.
+        values = self._headers.getall(name, ())
+        return _as_text(values[-1]) if values else default
 
     def __iter__(self) -> Iterator[str]:
         return iter({name.lower() for name in self._headers})
@@ -131,14 +143,16 @@ def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """The body, None where it is too large; at its end aiohttp has released the connection."""
     if response.content.is_eof():  # a small answer has come as a whole, with its head
         whole = response.content.read_nowait()
         return whole if len(whole) <= limit else None
     body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            return None
+    async with response:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                return None
     return bytes(body)
 
 

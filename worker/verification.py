@@ -92,7 +92,7 @@ class _Verification:
         self._log = ResultsLog(appender(store, stem), patience_of(settings, connection), self._count)
         self._correction = Correction(self._log.append, connection.clock, run)
         verifier = Verifier(connection.sender)
-        self._scheduler = Scheduler(verifier.look, self._take, self._log.ready, self._stop)
+        self._scheduler = Scheduler(verifier.look, self._take, self._log, self._stop)
 
     async def work(self) -> None:
         """Look at every target, or at as many as can be."""

@@ -107,23 +107,31 @@ def _request(task: Task) -> Request:
     return process_object(task.source, saveas(task.process, task.target))
 
 
+class _NoBacklog:
+    is_behind = False
+
+    async def ready(self) -> None:
+        pass
+
+
 def _clock() -> ServiceClock:
-    return ServiceClock(lambda: datetime.now(UTC), time.monotonic, asyncio.sleep)
+    return ServiceClock(time.time, time.monotonic, asyncio.sleep)
 
 
 def _recorded(tasks: Sequence[Task]) -> None:
     """What becomes of a result, without the disk."""
     tally, canary, limit = Tally(), Canary(20), FailureLimit(1000, 0.5, {})
-    lines: list[Record] = []
-    recorder = Recorder(lines.append, _clock(), "throughput", "20261124T080000Z-0000", _SHARD)
+    lines: list[Callable[[], Record]] = []
+    recorder = Recorder(lines.append, _clock(), "throughput", "20261124T080000Z-0000", str(_SHARD))
     for task in tasks:
         result = Result(task, b"0123456789abcdef", Status.SAVED, "", 1234, 3267, 1, {}, "5FD7B1D2", 0.01, touched=True)
         recorder.record(result)
         canary.hear(result)
         limit.hear(result)
     for line in lines:
-        encode(line)
-        tally.count(line)
+        record = line()
+        encode(record)
+        tally.count(record)
 
 
 async def _performed(tasks: Sequence[Task]) -> float:
@@ -140,9 +148,6 @@ async def _performed(tasks: Sequence[Task]) -> float:
     async def stream() -> AsyncGenerator[Task, None]:
         for task in tasks:
             yield task
-
-    async def ready() -> None:
-        pass
 
     limits = limits_of(100_000, 100_000, 64, lambda _: None, adaptive=True)
     sender = Sender(
@@ -163,7 +168,7 @@ async def _performed(tasks: Sequence[Task]) -> float:
     def count(result: Result | Needless) -> None:
         kinds[type(result)] += 1
 
-    scheduler = Scheduler(performer.perform, count, ready, stop)
+    scheduler = Scheduler(performer.perform, count, _NoBacklog(), stop)
     gc.freeze()  # as a run does
     began = time.process_time()
     await scheduler.run(stream(), 64, 10)

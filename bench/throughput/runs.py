@@ -74,8 +74,10 @@ def stand_in() -> Iterator[StandIn]:
         server.communicate()
 
 
-def spent(command: Sequence[str], directory: Path, environ: Mapping[str, str] | None = None) -> Spent:
-    """Run a command on the client's core.
+def spent(
+    command: Sequence[str], directory: Path, environ: Mapping[str, str] | None = None, *, bound: bool = True
+) -> Spent:
+    """Run a command, `bound` to the client's core.
 
     Raises:
         RuntimeError: It failed.
@@ -85,7 +87,8 @@ def spent(command: Sequence[str], directory: Path, environ: Mapping[str, str] | 
         process = subprocess.Popen(
             command, cwd=directory, env={**os.environ, **(environ or {})}, stdout=out, stderr=err
         )
-        os.sched_setaffinity(process.pid, {cores()[0]})
+        if bound:
+            os.sched_setaffinity(process.pid, {cores()[0]})
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.monotonic() - began
@@ -98,18 +101,26 @@ def spent(command: Sequence[str], directory: Path, environ: Mapping[str, str] | 
         return Spent(used.ru_utime + used.ru_stime, wall_s, peak_mb, out.read().decode())
 
 
-def worker_run(url: str, tasks: int, rate: float = 100_000) -> Spent:
-    """A whole run of the worker: CSV, V4, throttle, retry policy, results log with group commit; no progress shown."""
+def worker_run(url: str, tasks: int, rate: float = 100_000, *, processes: int = 1) -> Spent:
+    """A whole run of the worker: CSV, V4, throttle, retry policy, results log with group commit; no progress shown.
+
+    No limit binds but `rate`: one that adapts begins with few in flight, and the other clients do not. One process is
+    bound to the client's core.
+    """
     with tempfile.TemporaryDirectory(prefix="oss-saveas-bench-") as name:
         directory = Path(name)
         (directory / "job.yaml").write_text(MANIFEST)
         rows = "".join(f"{key(number)},1234\n" for number in range(tasks))
         (directory / "keys.csv").write_text("key,size\n" + rows)
-        limits = f"{{requests_per_second: {rate:g}, source_mb_per_second: 100000, concurrency: {CONCURRENCY}}}"
-        settings = f"endpoint: {url}\nregion: {REGION}\nresults: ./results\nlimits: {limits}\n"
+        limits = (
+            f"requests_per_second: {rate:g}, source_mb_per_second: 100000, concurrency: {CONCURRENCY}, adaptive: false"
+        )
+        settings = f"endpoint: {url}\nregion: {REGION}\nresults: ./results\nlimits: {{{limits}}}\n"
         (directory / "config.yaml").write_text(settings)
         command = [sys.executable, "-m", "worker", "run", "job.yaml", "--progress", "none", "--json"]
-        found = spent(command, directory, _ENVIRON)
+        if processes > 1:
+            command += ["--processes", str(processes)]
+        found = spent(command, directory, _ENVIRON, bound=processes == 1)
         saved = json.loads(found.out)["saved"]
     if saved != tasks:
         message = f"the run of {tasks} tasks saved {saved}"

@@ -18,6 +18,7 @@ from worker.batch.record import (
     decode,
     encode,
     milliseconds,
+    stamped,
     timestamp,
 )
 
@@ -187,6 +188,7 @@ def test_a_moment_is_written_in_utc_to_the_millisecond(moment: datetime, text: s
 def test_milliseconds_come_back_whole(number: int) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number)
     assert milliseconds(timestamp(moment)) == number
+    assert stamped(number) == timestamp(moment)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import struct
 from array import array
 
 _PARTITIONS = 256  # by the first byte: a table that grows copies 1/256 of the set
-_FIRST_SLOTS = 8
+_FIRST_SLOTS = 64
 _GROWTH = 1.4
 _MAX_LOAD = 0.75
 _HALVES = struct.Struct(">QQ").unpack
@@ -64,9 +64,10 @@ class _Partition:
         # The slot of all zeros means empty. No digest of SHA-256 that anybody will meet is zero in all 16 bytes; one
         # that were would be taken for new each time, and its task sent again, which is harmless.
         slot = self._find(high, low)
-        if self._high[slot] or self._low[slot]:
+        highs, lows = self._high, self._low
+        if highs[slot] or lows[slot]:
             return False
-        self._high[slot], self._low[slot] = high, low
+        highs[slot], lows[slot] = high, low
         self._count += 1
         if self._count > _MAX_LOAD * len(self._high):
             self._grow()
@@ -79,18 +80,22 @@ class _Partition:
     def _find(self, high: int, low: int) -> int:
         highs, lows, size = self._high, self._low, len(self._high)
         slot = low % size
-        while (highs[slot] or lows[slot]) and (highs[slot] != high or lows[slot] != low):
+        while (found := lows[slot]) != low or highs[slot] != high:
+            if not found and not highs[slot]:
+                break
             slot = (slot + 1) % size
         return slot
 
     def _grow(self) -> None:
         pairs = zip(self._high, self._low, strict=True)
         slots = int(len(self._high) * _GROWTH) + 1
-        self._high, self._low = _column(slots), _column(slots)
+        self._high, self._low = highs, lows = _column(slots), _column(slots)
         for high, low in pairs:
             if high or low:
-                slot = self._find(high, low)
-                self._high[slot], self._low[slot] = high, low
+                slot = low % slots
+                while highs[slot] or lows[slot]:  # none of them is there twice
+                    slot = (slot + 1) % slots
+                highs[slot], lows[slot] = high, low
 
 
 class _PairPartition(_Partition):

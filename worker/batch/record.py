@@ -15,7 +15,8 @@ TASK_BYTES = 16
 TaskId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Timestamp = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z")]
 _SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
-_FRACTION = {f".{number:03}Z": number for number in range(1000)}
+_FRACTIONS = tuple(f".{number:03}Z" for number in range(1000))
+_FRACTION = {text: number for number, text in enumerate(_FRACTIONS)}
 
 
 class Status(StrEnum):
@@ -26,6 +27,8 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     MISSING = "missing"
     ALTERED = "altered"
+
+    __hash__ = str.__hash__  # that of enumerations is slow, and every line is counted by its status
 
 
 class SourceRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -161,6 +164,17 @@ def timestamp(at: datetime) -> str:
     """A moment as records write it."""
     at = at if at.tzinfo is UTC else at.astimezone(UTC)
     return at.isoformat(timespec="milliseconds")[:-6] + "Z"  # in place of +00:00
+
+
+def stamped(at_ms: int) -> str:
+    """A moment as records write it, of whole milliseconds since 1970."""
+    second, fraction = divmod(at_ms, 1000)
+    return _second_text(second) + _FRACTIONS[fraction]
+
+
+@lru_cache(maxsize=16)  # lines of one second follow one another, and isoformat() takes longer than all else of a line
+def _second_text(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:-6]
 
 
 def milliseconds(at: str) -> int:

@@ -77,12 +77,13 @@ def not_selected(source: SourceObject, entry: Source, own_targets: Sequence[Obje
     A listing and an inventory are judged whole; keys named one by one, in a list or in a table are meant. `own_targets`
     are the buckets and key prefixes that the job itself writes to (`worker.batch.proof.own_targets`).
     """
-    reason = _unusable(source, entry.filters) if isinstance(entry, BucketSource) else None
-    if reason:
+    filters = entry.filters if isinstance(entry, BucketSource) else None
+    if filters and (reason := _unusable(source, filters)):
         return reason
-    if any(own.bucket in {"", source.bucket} and source.key.startswith(own.key) for own in own_targets):
-        return NotSelected.OWN_TARGET
-    if isinstance(entry, BucketSource) and not passes(source, entry.filters):
+    for own in own_targets:
+        if own.bucket in {"", source.bucket} and source.key.startswith(own.key):
+            return NotSelected.OWN_TARGET
+    if filters and not passes(source, filters):
         return NotSelected.FILTERED
     return None
 

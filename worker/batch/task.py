@@ -33,13 +33,13 @@ class Task(msgspec.Struct, frozen=True, gc=False):
         """The 16 bytes that stand for this work on this content: another picture or recipe is another task."""
         return _digest(
             b"oss-saveas/1",
-            self.source.bucket,
-            self.source.key,
-            etag,
-            self.process,
-            self.revision,
-            self.target.bucket,
-            self.target.key,
+            _common(self.source.bucket),
+            _framed(self.source.key),
+            _framed(etag),
+            _common(self.process),
+            _common(self.revision),
+            _common(self.target.bucket),
+            _framed(self.target.key),
         )
 
 
@@ -64,12 +64,12 @@ def target_digest(target: Named) -> bytes:
 @lru_cache(maxsize=64)  # millions of targets are in a handful of buckets
 def _targets_of(bucket: str) -> bytes:
     """What the digests of all targets in a bucket begin with."""
-    return _framed(b"oss-saveas/target/1", bucket)
+    return b"oss-saveas/target/1" + _framed(bucket)
 
 
 def text_digest(text: str) -> bytes:
     """The 16 bytes that stand for a text: what shards go by where there is no target."""
-    return _digest(b"oss-saveas/text/1", text)
+    return _digest(b"oss-saveas/text/1", _framed(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,14 @@ def shard_index(digest: bytes, count: int) -> int:
     return int.from_bytes(digest[:8]) % count
 
 
-def _digest(domain: bytes, *fields: str) -> bytes:
-    return sha256(_framed(domain, *fields)).digest()[:_DIGEST_BYTES]
+def _digest(*parts: bytes) -> bytes:
+    return sha256(b"".join(parts)).digest()[:_DIGEST_BYTES]
 
 
-def _framed(domain: bytes, *fields: str) -> bytes:
+def _framed(field: str) -> bytes:
     # Each field is framed by its length, so that no two lists of fields give the same bytes.
-    framed = [domain]
-    for field in fields:
-        data = field.encode()
-        framed += (len(data).to_bytes(4), data)
-    return b"".join(framed)
+    data = field.encode()
+    return len(data).to_bytes(4) + data
+
+
+_common = lru_cache(maxsize=128)(_framed)  # of millions of tasks, a handful of buckets, processes and revisions

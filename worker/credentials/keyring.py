@@ -79,12 +79,17 @@ class Keyring:
             with suppress(asyncio.CancelledError):
                 await self._task
 
+    def at_hand(self) -> Credentials | None:
+        """The key to sign with now, None where it is due for renewal."""
+        held = self._held
+        return held.credentials if held is not None and self._monotonic() < held.due_s else None
+
     async def get(self) -> Credentials | Failure:
         """The key to sign with now; waits only where there is none that is valid."""
+        if (key := self.at_hand()) is not None:
+            return key
         now_s = self._monotonic()
         held = self._held
-        if held is not None and now_s < held.due_s:
-            return held.credentials
         if self._task is None and now_s >= self._not_before_s:
             self._task = asyncio.create_task(self._fetch(), name="credentials")
         if held is not None and now_s < held.last_s:

@@ -61,8 +61,10 @@ class Outage:
                 if len(self._failing) >= self._threshold:
                     self._begin(failure)
         elif failure is None or failure.http:
-            self._failing.clear()
-            self._end()
+            if self._failing:
+                self._failing.clear()
+            if self.paused:
+                self._end()
         # A connection that broke, or an answer that did not come in time, says nothing of the service as a whole.
 
     async def passed(self) -> bool:
@@ -82,8 +84,7 @@ class Outage:
         self._tell(f"paused: the last {len(self._failing)} requests failed alike; probing until it is over")
 
     def _end(self) -> None:
-        if self._since_s is None:
-            return
+        assert self._since_s is not None
         lasted_s = self._monotonic() - self._since_s
         self._paused_s += lasted_s
         self._since_s = None

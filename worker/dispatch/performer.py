@@ -1,6 +1,6 @@
 """The performer: one task to its result."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -42,36 +42,17 @@ class Performer:
         if not isinstance(decision, ToSend):
             return decision
         self._permit()
-        return await self._process(decision)
-
-    async def _process(self, wanted: ToSend) -> Result:
-        task = wanted.task
 
         def judge(answer: Answer) -> Saved | Unconfirmed | Failure:
             return judge_saved(answer, task.source.bucket, task.target)
 
-        async def confirm(verdict: Saved | Unconfirmed) -> Saved | Unconfirmed | Failure:
-            return verdict if isinstance(verdict, Saved) else await self._look_at(task.target, verdict)
+        def confirm(verdict: Unconfirmed) -> Awaitable[Saved | Failure]:
+            return self._look_at(task.target, verdict)
 
         request = process_object(task.source, saveas(task.process, task.target))
         outcome: Outcome[Saved | Unconfirmed]
-        outcome = await self._sender.call(request, judge, Lane.WORK, wanted.size, confirm=confirm)
-        verdict = outcome.verdict
-        error = verdict if isinstance(verdict, Failure) else None
-        return Result(
-            task,
-            wanted.id,
-            Status.FAILED if error else Status.SAVED,
-            wanted.etag,
-            wanted.size,
-            target_size=verdict.size if isinstance(verdict, Saved) else None,
-            attempts=outcome.attempts,
-            tries=outcome.tries,
-            request_id=verdict.request_id,
-            duration_s=outcome.duration_s,
-            error=error,
-            touched=outcome.touched or error is None,
-        )
+        outcome = await self._sender.call(request, judge, Lane.WORK, decision.size, confirm=confirm)
+        return _result(decision, outcome)
 
     async def _look_at(self, target: ObjectRef, answer: Unconfirmed) -> Saved | Failure:
         """The target is saved if it was modified no earlier than the answer was written; else the attempt failed."""
@@ -84,6 +65,25 @@ class Performer:
         if answer.at is not None and modified is not None and modified >= answer.at - _CLOCK_GRAIN:
             return Saved(looked.verdict.size, answer.request_id)
         return _not_saved(answer, "the answer was empty, and the target was not modified by it")
+
+
+def _result(sent: ToSend, outcome: Outcome[Saved | Unconfirmed]) -> Result:
+    verdict = outcome.verdict
+    error = verdict if isinstance(verdict, Failure) else None
+    return Result(
+        sent.task,
+        sent.id,
+        Status.FAILED if error else Status.SAVED,
+        sent.etag,
+        sent.size,
+        target_size=verdict.size if isinstance(verdict, Saved) else None,
+        attempts=outcome.attempts,
+        tries=outcome.tries,
+        request_id=verdict.request_id,
+        duration_s=outcome.duration_s,
+        error=error,
+        touched=outcome.touched or error is None,
+    )
 
 
 def _not_saved(answer: Unconfirmed, message: str) -> Failure:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from worker.dispatch.stopping import Cut, Stop
 
@@ -13,10 +13,21 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class Backlog(Protocol):
+    """What has been done and is not recorded yet, as the results log knows it."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is too much of it."""
+
+    async def ready(self) -> None:
+        """Wait until there is not."""
+
+
 class Scheduler(Generic[T, R]):
     """Keeps at most `concurrency` tasks alive, each from its arrival to its recorded result.
 
-    `ready` is waited for before a task is taken (the results log may be behind). `record` is called in the same step of
+    No task is taken while there is too much of a `backlog`. `record` is called in the same step of
     the event loop in which a result becomes known: nothing can come between. `closed`: no more was to be taken.
 
     As many tasks as consumers are at hand at most. Where each consumer asked the stream itself they would queue for it,
@@ -27,12 +38,12 @@ class Scheduler(Generic[T, R]):
         self,
         perform: Callable[[T], Awaitable[R]],
         record: Callable[[R], None],
-        ready: Callable[[], Awaitable[None]],
+        backlog: Backlog,
         stop: Stop,
     ) -> None:
         self._perform = perform
         self._record = record
-        self._ready = ready
+        self._backlog = backlog
         self._stop = stop
         self._at_hand: deque[T] = deque()
         self._arrived = asyncio.Event()
@@ -94,14 +105,12 @@ class Scheduler(Generic[T, R]):
 
     async def _consume(self) -> None:
         while True:
-            try:
-                with self._stop.cuts():
-                    await self._ready()
-                    while not (self._at_hand or self._ended or self.closed):
-                        self._arrived.clear()
-                        await self._arrived.wait()
-            except Cut:
-                return
+            if self._backlog.is_behind or not self._at_hand or self._stop.reason:
+                try:
+                    with self._stop.cuts():
+                        await self._wait_for_more()
+                except Cut:
+                    return
             if self.closed or not self._at_hand:
                 return
             task = self._at_hand.popleft()
@@ -112,6 +121,12 @@ class Scheduler(Generic[T, R]):
             except Cut:
                 return
             self._record(result)
+
+    async def _wait_for_more(self) -> None:
+        await self._backlog.ready()
+        while not (self._at_hand or self._ended or self.closed):
+            self._arrived.clear()
+            await self._arrived.wait()
 
 
 def _end_with(consumers: Sequence[asyncio.Task[None]], feeder: asyncio.Task[None]) -> None:

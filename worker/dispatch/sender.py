@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from worker.oss.answer import Answer
 from worker.oss.codes import CREDENTIAL_CODES, NO_KEY, Remedy
 from worker.oss.request import Request
 from worker.oss.signing import Credentials
-from worker.oss.verdict import Failure
+from worker.oss.verdict import Failure, Unconfirmed
 
 T = TypeVar("T")
 Sign = Callable[[Request, Credentials, datetime], Request]
@@ -29,6 +29,9 @@ Tell = Callable[[Request, Failure], None]
 
 class Keys(Protocol):
     """The one key of a run, whatever renews it."""
+
+    def at_hand(self) -> Credentials | None:
+        """The key to sign with now, where nothing has to be waited for or begun to have it."""
 
     async def get(self) -> Credentials | Failure:
         """The key to sign with now, or why there is none: that is an outage, and no fault of a request."""
@@ -58,8 +61,7 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True, gc=False):
     duration_s: float
 
 
-@dataclass(slots=True)
-class _Attempts:
+class _Attempts(msgspec.Struct, gc=False):
     """What has been tried for one request, and the decision whether to try again.
 
     `sent_s` is when the first attempt was granted: waiting for the throttle is nobody's fault. `began_s` is the same
@@ -74,8 +76,8 @@ class _Attempts:
     counted: int = 0
     uncounted: int = 0
     touched: bool = False
-    tries: dict[str, int] = field(default_factory=dict)
-    granted_once: set[Remedy] = field(default_factory=set)
+    tries: dict[str, int] = {}
+    granted_once: set[Remedy] = set()
 
     def begin(self, monotonic_s: float, now_s: float) -> None:
         """An attempt was granted: the first, or another one."""
@@ -150,6 +152,7 @@ class Sender:
         self._stop = stop
         self._rng = rng
         self._tell = tell
+        self._date: datetime | None = None
 
     async def call(
         self,
@@ -158,14 +161,14 @@ class Sender:
         lane: Lane = Lane.CONTROL,
         source_bytes: int | None = 0,
         *,
-        confirm: Callable[[T], Awaitable[T | Failure]] | None = None,
+        confirm: Callable[[Unconfirmed], Awaitable[T | Failure]] | None = None,
         even_if_stopping: bool = False,
         patient: bool = True,
     ) -> Outcome[T]:
         """Send until the verdict stands: a success, a permanent failure, or no patience left.
 
-        `confirm` looks again at what `judge` took for a success, as part of the attempt; `even_if_stopping` is for what
-        belongs to a request that was answered already. `patient` False: who asks decides when to try again.
+        `confirm` looks at what an answer without a body leaves open, as part of the attempt; `even_if_stopping` is for
+        what belongs to a request that was answered already. `patient` False: who asks decides when to try again.
 
         Raises:
             Cut: The run was stopped while this request waited for its turn.
@@ -173,16 +176,22 @@ class Sender:
         attempts = _Attempts(self._policy if patient else self._policy.impatient)
 
         async def attempt() -> T | Failure:
+            key: Credentials | Failure | None = None
             granted_s: float | None = None
             try:
-                with nullcontext() if even_if_stopping else self._stop.cuts():
-                    if even_if_stopping:
-                        await self._throttle.acquire(lane, source_bytes)
-                    else:
-                        await self._wait_for_turn(lane, source_bytes)
+                # Mostly there is nothing to wait for, and so nothing that a stop could cut short.
+                at_once = not (self._stop.reason or self._outage.paused)
+                if at_once and await self._throttle.acquired(lane, source_bytes):
                     granted_s = self._clock.monotonic()
-                    attempts.begin(granted_s, self._outage.running_s())
-                    key = await self._keys.get()
+                    key = self._keys.at_hand()
+                else:
+                    with nullcontext() if even_if_stopping else self._stop.cuts():
+                        await self._wait_for_turn(lane, source_bytes, even_if_paused=even_if_stopping)
+                        granted_s = self._clock.monotonic()
+                attempts.begin(granted_s, self._outage.running_s())
+                if key is None:
+                    with nullcontext() if even_if_stopping else self._stop.cuts():
+                        key = await self._keys.get()
                 if isinstance(key, Failure):
                     verdict: T | Failure = key
                 else:
@@ -198,7 +207,7 @@ class Sender:
                     verdict = failure = await self._with_another_key(failure, key)
             if not gave_way:  # as long as fewer requests may help, none need to pause
                 self._outage.hear(request, failure)
-            return verdict if confirm is None or isinstance(verdict, Failure) else await confirm(verdict)
+            return await confirm(verdict) if confirm and isinstance(verdict, Unconfirmed) else verdict
 
         # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
         verdict = await attempt()
@@ -239,10 +248,8 @@ class Sender:
         )
         return await retrying(attempt)
 
-    async def _wait_for_turn(self, lane: Lane, source_bytes: int | None) -> None:
-        if not self._outage.paused and await self._throttle.acquired(lane, source_bytes):
-            return
-        probes = await self._outage.passed()
+    async def _wait_for_turn(self, lane: Lane, source_bytes: int | None, *, even_if_paused: bool) -> None:
+        probes = even_if_paused or await self._outage.passed()
         await self._throttle.acquire(lane, source_bytes)
         while self._outage.paused and not probes:
             # It began while this request waited for its grant, which will be too old when it is over.
@@ -255,11 +262,13 @@ class Sender:
     ) -> T | Failure:
         attempts.made += 1
         # Signed after the wait: a signature ages, and a retry may have corrected the clock.
-        answer = await self._send(self._sign(request, key, self._clock.now()))
+        answer = await self._send(self._sign(request, key, self._clock.second()))
         if isinstance(answer, Failure):
             return answer
-        if answer.request_id:  # the service's own answer, not that of something in between
-            self._clock.correct(answer.date)
+        # Those of a second tell the same, in one object. Without a name it is the answer of something in between.
+        if (date := answer.date) is not self._date and answer.request_id:
+            self._clock.correct(date)
+            self._date = date
         return judge(answer)
 
     async def _with_another_key(self, refusal: Failure, key: Credentials) -> Failure:

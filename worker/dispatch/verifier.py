@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from msgspec.structs import replace
 
-from worker.batch.record import Record, Status, milliseconds, timestamp
+from worker.batch.record import Record, Status, milliseconds, stamped
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.decider import Head, judge_head
 from worker.dispatch.sender import Sender
@@ -62,16 +62,17 @@ def is_altered(line: Record, head: Head) -> bool:
 class Correction:
     """Writes the lines of one verification: that a target is not there as recorded, for the next run to mend."""
 
-    append: Callable[[Record], None]
+    append: Callable[[Callable[[], Record]], None]
     clock: ServiceClock
     run: str
 
     def record(self, line: Record, found: Status) -> None:
         """Record that the target of a saved line is missing or altered."""
         # Newer than what it corrects, though that was written by a clock that went ahead.
-        at = max(self.clock.stamp(), _moment(line) + timedelta(milliseconds=1))
+        at_ms = max(self.clock.stamp(), milliseconds(line.at) + 1)
         made = replace(line, status=found, run=self.run, shard="0/1", attempts=0, tries={})
-        self.append(replace(made, request_id="", duration_ms=0.0, at=timestamp(at)))
+        corrected = replace(made, request_id="", duration_ms=0.0, at=stamped(at_ms))
+        self.append(lambda: corrected)
 
 
 def _moment(line: Record) -> datetime:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError  # types only: parsing is defusedxml's
 
@@ -46,6 +47,16 @@ class Processed(msgspec.Struct, frozen=True, gc=False):
     key: str
     size: int | None
     status: str
+
+
+class _ProcessedBody(msgspec.Struct, gc=False):
+    bucket: str
+    key: str = msgspec.field(name="object")
+    status: str
+    size: Any = msgspec.field(name="fileSize", default=None)
+
+
+_PROCESSED = msgspec.json.Decoder(_ProcessedBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +136,15 @@ def parse_processed(answer: Answer) -> Processed:
         UnreadableAnswerError: It is not the documented JSON object.
     """
     try:
-        fields = msgspec.json.decode(answer.body)
-        bucket, key, status = fields["bucket"], fields["object"], fields["status"]
-        size = fields.get("fileSize")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        found = _PROCESSED.decode(answer.body)
+    except (ValueError, RecursionError) as error:
         message = f"not the JSON of a saved picture: {answer.body[:80]!r}"
         raise UnreadableAnswerError(message) from error
-    if not isinstance(size, int) or isinstance(size, bool):
-        size = None
-    is_text = isinstance(bucket, str) and isinstance(key, str) and isinstance(status, str)
-    if not is_text or not 0 <= (size or 0) <= _MAX_OBJECT_BYTES:
+    size = found.size if type(found.size) is int else None
+    if not 0 <= (size or 0) <= _MAX_OBJECT_BYTES:
         message = f"not the JSON of a saved picture: {answer.body[:80]!r}"
         raise UnreadableAnswerError(message)
-    return Processed(bucket, key, size, status)
+    return Processed(found.bucket, found.key, size, found.status)
 
 
 def parse_listing(answer: Answer) -> Listing:

@@ -32,13 +32,17 @@ class Endpoint:
 
     def url(self, request: Request) -> str:
         """The URL of the request, encoded so that nothing needs to be changed on its way."""
-        authority, path = self.authority, f"/{request.key}"
+        authority = self.authority
         if request.bucket and self.addressing is Addressing.VIRTUAL:
             authority = f"{request.bucket}.{authority}"
-        elif request.bucket and self.addressing is Addressing.PATH:
-            path = f"/{request.bucket}{path}"
         query = percent_query(request.query)
-        return f"{self.scheme}://{authority}{percent_path(path)}" + (f"?{query}" if query else "")
+        return f"{self.scheme}://{authority}{self.path(request)}" + (f"?{query}" if query else "")
+
+    def path(self, request: Request) -> str:
+        """The path of the request's URL, encoded."""
+        if request.bucket and self.addressing is Addressing.PATH:
+            return percent_path(f"/{request.bucket}/{request.key}")
+        return percent_path(f"/{request.key}")
 
 
 def parse_endpoint(url: str, addressing: Addressing | None = None) -> Endpoint:

@@ -1,6 +1,7 @@
 """Names of buckets and objects, and the rules OSS has for them."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -23,6 +24,7 @@ def _plain(letter: str) -> str:
     return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
 
 
+@lru_cache(maxsize=64)  # every row is asked about, and most name the same
 def bucket_problem(name: str) -> str | None:
     """Why OSS would refuse this bucket name, or None. Source: OSS, "Bucket naming conventions"."""
     if _BUCKET.fullmatch(name):

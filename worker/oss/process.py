@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from worker.oss.encoding import from_base64, to_base64
 from worker.oss.names import ObjectRef
@@ -62,7 +63,10 @@ def saveas(process: str, target: ObjectRef) -> str:
     The bucket is always named, though OSS lets it be left out, so that the answer names it too.
     Source: OSS, "Save processed images (sys/saveas)".
     """
-    return f"{process}|sys/saveas,o_{to_base64(target.key)},b_{to_base64(target.bucket)}"
+    return f"{process}|sys/saveas,o_{to_base64(target.key)},b_{_encoded_bucket(target.bucket)}"
+
+
+_encoded_bucket = lru_cache(maxsize=16)(to_base64)  # that of all tasks, mostly
 
 
 def parse(process: str) -> tuple[Processor, ...]:

@@ -16,6 +16,8 @@ class Billing(StrEnum):
     PUT = "put"
     GET = "get"
 
+    __hash__ = str.__hash__  # that of enumerations is slow, and every request is counted by its class
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, before addressing: key and query are decoded text, header names are lower-case.

@@ -30,16 +30,16 @@ def source_of(entry: TableSource, place: str, fields: Mapping[str, str | None]) 
     bucket, key = fields.get("bucket") or entry.bucket, fields.get("key")
     if key is None:
         return bad_source(bucket, "", place, "the row has no key")
-    size = fields.get("size") or ""
+    etag, size = fields.get("etag"), fields.get("size") or ""
     if reason := size_problem(size):
         return bad_source(bucket, key, place, reason)
     row = {name: value for name, value in fields.items() if value is not None and name not in OBJECT_COLUMNS}
-    if any(not value.isascii() and not is_text(value) for value in row.values()):
+    if row and any(not value.isascii() and not is_text(value) for value in row.values()):
         return bad_source(bucket, key, place, "the row is not UTF-8 text")
     return SourceObject(
         bucket,
         key,
-        etag=normal_etag(fields.get("etag") or "") or None,
+        etag=normal_etag(etag) or None if etag else None,
         size=int(size) if size else None,
         row=row,
         place=place,

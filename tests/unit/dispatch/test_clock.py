@@ -14,8 +14,8 @@ class Wall:
     def __init__(self) -> None:
         self.now = EPOCH
 
-    def __call__(self) -> datetime:
-        return self.now
+    def __call__(self) -> float:
+        return self.now.timestamp()
 
 
 def clock() -> tuple[ServiceClock, Wall]:
@@ -62,10 +62,24 @@ def test_stamps_never_go_back(steps: list[tuple[timedelta, timedelta | None]]) -
 
 def test_a_stamp_is_the_corrected_time() -> None:
     tested, wall = clock()
-    assert tested.stamp() == EPOCH
+    assert tested.stamp() == EPOCH.timestamp() * 1000
     wall.now += timedelta(seconds=5)
     tested.correct(wall.now + timedelta(seconds=60))
-    assert tested.stamp() == EPOCH + timedelta(seconds=65)
+    assert tested.stamp() == (EPOCH.timestamp() + 65) * 1000
+
+
+def test_the_second_to_sign_with_is_the_corrected_one_and_one_object_until_it_is_over() -> None:
+    tested, wall = clock()
+    first = tested.second()
+    assert first == EPOCH
+    wall.now += timedelta(seconds=0.9)
+    assert tested.second() is first
+    wall.now += timedelta(seconds=0.1)
+    assert tested.second() == EPOCH + timedelta(seconds=1)
+    tested.correct(wall.now + timedelta(seconds=60))
+    assert tested.second() == EPOCH + timedelta(seconds=61)
+    wall.now -= timedelta(seconds=30)
+    assert tested.second() == EPOCH + timedelta(seconds=31)
 
 
 def test_a_date_that_no_clock_shows_is_not_believed() -> None:

@@ -1,5 +1,7 @@
 """Results and bad rows as lines that can be read again."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -29,14 +31,14 @@ RESULT = Result(
 
 def recorded(*results: Result | BadTask, newest_ms: int = 0) -> list[Record]:
     async def main() -> list[Record]:
-        lines: list[Record] = []
-        recorder = Recorder(lines.append, loop_clock(), "copies", "run-1", Shard(1, 4), lambda _: newest_ms)
+        lines: list[Callable[[], Record]] = []
+        recorder = Recorder(lines.append, loop_clock(), "copies", "run-1", str(Shard(1, 4)), lambda _: newest_ms)
         for result in results:
             if isinstance(result, Result):
                 recorder.record(result)
             else:
                 recorder.record_bad(result)
-        return lines
+        return [line() for line in lines]
 
     lines = virtually(main())
     assert [decode(encode(line)) for line in lines] == lines

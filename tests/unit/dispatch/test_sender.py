@@ -83,7 +83,7 @@ def test_each_attempt_waits_for_its_grant_and_is_signed_anew_after_the_wait() ->
     in_virtual_time(main())
     assert len(service.times) == 4
     assert all(later - earlier > 10 for earlier, later in zip(service.times, service.times[1:], strict=False))
-    assert service.signed_at == [EPOCH + timedelta(seconds=at) for at in service.times]
+    assert service.signed_at == [EPOCH + timedelta(seconds=int(at)) for at in service.times]
     assert len({request.headers for _, request in service.sent}) == 4
 
 
@@ -194,6 +194,9 @@ class Rotated(OneKey):
     @property
     def key(self) -> Credentials:  # type: ignore[override]  # it changes here
         return Credentials(f"id-{self.number}", "made-up-secret")
+
+    def at_hand(self) -> Credentials | None:
+        return None
 
     async def get(self) -> Credentials | Failure:
         self.asked += 1

@@ -225,6 +225,12 @@ def test_a_size_that_is_no_number_is_unknown(size: object, expected: int | None)
     assert parse_processed(Answer(200, {}, processed(fileSize=size))).size == expected
 
 
+@pytest.mark.parametrize("size", [-1, 48_800_000_000_001])
+def test_a_size_that_no_object_has_is_refused(size: int) -> None:
+    with pytest.raises(UnreadableAnswerError):
+        parse_processed(Answer(200, {}, processed(fileSize=size)))
+
+
 @pytest.mark.parametrize("name", ["bucket", "object", "status"])
 @pytest.mark.parametrize("value", [..., None, 1, ["a"], {}, True])
 def test_the_json_of_a_saved_picture_names_bucket_object_and_status(name: str, value: object) -> None:

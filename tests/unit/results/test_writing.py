@@ -22,6 +22,11 @@ from worker.results.writing import ResultsLog
 PATIENCE_S = 5.0
 
 
+def made(line: Record) -> Callable[[], Record]:
+    """What makes a line, as the recorder hands it over."""
+    return lambda: line
+
+
 class Bench:
     """A log in a directory, with a clock that a pause moves forward; `at_pause` is done at each pause."""
 
@@ -55,7 +60,7 @@ class Bench:
     async def write(self, lines: list[Record], then: Callable[[], Awaitable[object]] | None = None) -> None:
         writing = asyncio.create_task(self.log.write())
         for line in lines:
-            self.log.append(line)
+            self.log.append(made(line))
         if then is not None:
             await then()
         self.log.close()
@@ -102,7 +107,7 @@ async def test_lines_that_come_while_others_are_written_are_written_too(tmp_path
 
     async def one_by_one() -> None:
         for line in written[1:]:
-            bench.log.append(line)
+            bench.log.append(made(line))
             await asyncio.sleep(0.001)
 
     await bench.write(written[:1], one_by_one)
@@ -112,10 +117,10 @@ async def test_lines_that_come_while_others_are_written_are_written_too(tmp_path
 async def test_who_would_append_is_held_back_while_two_thousand_lines_are_not_durable(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for line in lines(1999):
-        bench.log.append(line)
+        bench.log.append(made(line))
     async with asyncio.timeout(10):
         await bench.log.ready()
-    bench.log.append(record())
+    bench.log.append(made(record()))
     waiting = asyncio.create_task(bench.log.ready())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -175,7 +180,7 @@ class Narrow(Appender):
 async def test_nothing_new_is_begun_until_all_that_waits_has_fit() -> None:
     narrow = Narrow()
     for line in lines(9):
-        narrow.log.append(line)
+        narrow.log.append(made(line))
     narrow.log.close()
     await narrow.log.write()
     assert len(narrow.lets_begin) > 5
@@ -198,7 +203,7 @@ async def test_nobody_elses_segment_is_written_to(tmp_path: Path) -> None:
 _SHORT_OF_SPACE = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from tests.unit.results.test_writing import Bench, lines
+from tests.unit.results.test_writing import Bench, lines, made
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
@@ -210,11 +215,11 @@ def more_space():
 async def main():
     writing = asyncio.create_task(bench.log.write())
     for line in lines(3):
-        bench.log.append(line)
+        bench.log.append(made(line))
     while len(bench.durable) < 3:
         await asyncio.sleep(0.01)
     for line in lines(int(sys.argv[3])):
-        bench.log.append(line)
+        bench.log.append(made(line))
     bench.log.close()
     await writing
 
@@ -292,7 +297,7 @@ class BucketBench:
     async def write(self, written: list[Record]) -> None:
         writing = asyncio.create_task(self.log.write())
         for line in written:
-            self.log.append(line)
+            self.log.append(made(line))
         self.log.close()
         await writing
 

@@ -55,10 +55,16 @@ class InFlightLimit:
         """Whether it was decreased, and has not come back yet."""
         return self.limit < self.most and self._decreased_at_s > -math.inf
 
+    def is_full(self) -> bool:
+        """Whether all slots are taken, and somebody wants one: then it is known that the limit binds."""
+        if self.in_flight < self.limit:
+            return False
+        self._bound = True
+        return True
+
     def take(self) -> bool:
-        """Take a slot for a request, if there is one; else it is known that the limit binds."""
-        if self.in_flight >= self.limit:
-            self._bound = True
+        """Take a slot for a request, if there is one."""
+        if self.is_full():
             return False
         self.in_flight += 1
         return True

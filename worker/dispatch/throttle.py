@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 
 from asyncio_throttle.throttler import Throttler
@@ -61,7 +62,9 @@ class Throttle:
         self._control_waiting = 0
         self._no_control = asyncio.Event()
         self._no_control.set()
-        self._slot = asyncio.Event()
+        # Who waits for a slot, the first first; how many have one and wait for their grant.
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._standing = 0
 
     @property
     def is_holding(self) -> bool:
@@ -74,57 +77,90 @@ class Throttle:
         if self._waiting or self._until_free_s(now) >= 0:
             return False
         if lane is Lane.WORK:
-            if self._bytes_free_at > now or not self._slots.take():
+            if self._line or self._bytes_free_at > now or not self._slots.take():
                 return False
             self._take_bytes(self._size(source_bytes), now)
-        # Our own grants are younger than those that asyncio-throttle knows of: where they are free, it does not sleep.
-        await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no annotation here
-        self._grants.append(self._monotonic())
+        await self._grant_at_once()
         return True
 
     async def acquire(self, lane: Lane, source_bytes: int | None = 0) -> None:
         """Wait for a grant, to be released. `source_bytes` of unknown size (None) count as the mean of those known."""
-        self._waiting += 1
-        try:
-            if lane is Lane.CONTROL:
+        if lane is Lane.CONTROL:
+            self._waiting += 1
+            try:
                 await self._acquire_control()
-            else:
-                await self._acquire_work(source_bytes)
+            finally:
+                self._waiting -= 1
+            return
+        await self._stand()
+        try:
+            await self._acquire_work(self._size(source_bytes))
         finally:
-            self._waiting -= 1
+            self._standing -= 1
+            self._call_next()
 
     def hear(self, lane: Lane, failure: Failure | None, sent_at_s: float) -> bool:
         """Take in what became of a request, and release it: the limits go by that; see `Limits.hear`."""
         slot = lane is Lane.WORK
         gave_way = self._limits.hear(failure, sent_at_s, self._monotonic(), slot=slot)
-        if slot:
-            self._slots.in_flight -= 1
-            if self._waiting:
-                self._slot.set()
+        self.release(lane)
         return gave_way
 
     def release(self, lane: Lane) -> None:
         """What was granted is not in flight any more, or never was; nothing is known of it."""
         if lane is Lane.WORK:
             self._slots.in_flight -= 1
-            if self._waiting:
-                self._slot.set()
+            self._call_next()
 
-    async def _acquire_work(self, source_bytes: int | None) -> None:
-        async with self._work:
-            while not self._slots.take():
-                self._slot.clear()
-                await self._slot.wait()
+    async def _stand(self) -> None:
+        """Wait for a slot: whoever stands for a grant has one, so that no more do than may be in flight."""
+        if not self._line and self._slots.in_flight + self._standing < self._slots.limit:
+            self._standing += 1
+            return
+        called = asyncio.get_running_loop().create_future()
+        self._line.append(called)
+        try:
+            await called
+        except BaseException:
+            if called.cancelled():
+                with suppress(ValueError):  # left out already by whoever was called in its place
+                    self._line.remove(called)
+            else:  # called, and cut off in the same step
+                self._standing -= 1
+                self._call_next()
+            raise
+
+    def _call_next(self) -> None:
+        """Call as many as there are slots for, all in this step: one a step would leave slots empty."""
+        while self._line and self._slots.in_flight + self._standing < self._slots.limit:
+            called = self._line.popleft()
+            if not called.done():
+                self._standing += 1
+                called.set_result(None)
+
+    async def _acquire_work(self, size: float) -> None:
+        now = self._monotonic()
+        if not self._waiting and self._until_free_s(now) < 0 and self._bytes_free_at <= now:
+            await self._grant_at_once()
+        else:
+            self._waiting += 1
             try:
-                size = self._size(source_bytes)
-                if (wait_s := self._bytes_free_at - self._monotonic()) > 0:
-                    await self._sleep(wait_s)
-                await self._after_control()
-            except BaseException:
-                self.release(Lane.WORK)
-                raise
-            # By the time of the grant: bytes that another limit held back are not made up for, either.
-            self._take_bytes(size, self._grants[-1])
+                async with self._work:
+                    if (wait_s := self._bytes_free_at - self._monotonic()) > 0:
+                        await self._sleep(wait_s)
+                    await self._after_control()
+            finally:
+                self._waiting -= 1
+        # By the time of the grant: bytes that another limit held back are not made up for, either.
+        self._take_bytes(size, self._grants[-1])
+        self._slots.in_flight += 1
+        if self._line:
+            self._slots.is_full()
+
+    async def _grant_at_once(self) -> None:
+        # Our own grants are younger than those that asyncio-throttle knows of: where they are free, it does not sleep.
+        await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no annotation here
+        self._grants.append(self._monotonic())
 
     async def _after_control(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import FAST, VirtualLoop, in_virtual_time, now_s, refused, throttle_of
@@ -362,3 +362,63 @@ def test_a_size_that_no_processed_source_has_does_not_stop_the_run() -> None:
         return await work(throttle_of(1000, 20), [10**14, 0])
 
     assert in_virtual_time(main())[1] == pytest.approx(10, abs=0.01)
+
+
+def in_flight(most: int) -> Throttle:
+    return throttle_of(1000, concurrency=most)
+
+
+def test_slots_that_come_back_together_are_taken_together() -> None:
+    async def main() -> tuple[int, int]:
+        tested, granted = in_flight(8), 0
+
+        async def one() -> None:
+            nonlocal granted
+            await take(tested, Lane.WORK)
+            granted += 1
+
+        tasks = [asyncio.create_task(one()) for _ in range(20)]
+        await asyncio.sleep(1)
+        first = granted
+        for _ in range(6):
+            tested.release(Lane.WORK)
+        await asyncio.sleep(0)  # those who were called go on in the next step, all of them
+        await asyncio.sleep(0)
+        second = granted
+        for task in tasks:
+            task.cancel()
+        return first, second
+
+    assert in_virtual_time(main()) == (8, 14)
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 5), st.lists(st.tuples(st.integers(0, 11), st.booleans()), max_size=30))
+def test_whoever_gives_up_in_the_line_leaves_no_slot_behind(most: int, steps: list[tuple[int, bool]]) -> None:
+    async def main() -> None:
+        tested, holding = in_flight(most), list[int]()
+
+        async def one(number: int) -> None:
+            await take(tested, Lane.WORK)
+            holding.append(number)
+
+        tasks = [asyncio.create_task(one(number)) for number in range(12)]
+        for number, releases in steps:
+            await asyncio.sleep(0)
+            if releases and holding:
+                holding.pop()
+                tested.release(Lane.WORK)
+            # In the same step in which it may have been called.
+            tasks[number].cancel()
+        await asyncio.sleep(1)
+        assert len(holding) <= most
+        while holding:
+            holding.pop()
+            tested.release(Lane.WORK)
+            await asyncio.sleep(1)
+        assert all(task.done() for task in tasks)
+        for _ in range(most):
+            assert await tested.acquired(Lane.WORK)
+        assert not await tested.acquired(Lane.WORK)
+
+    in_virtual_time(main())

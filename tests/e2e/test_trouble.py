@@ -137,7 +137,8 @@ async def test_planning_in_which_nothing_happens_is_4_as_well(desk: Desk, comman
     """The log, and a listing that the proof needs; the bucket itself answers."""
 
     def slow(request: Seen) -> Reply | None:
-        is_wanted = request.bucket == hangs and (hangs == "results" or "list-type" in request.query)
+        is_read = request.method == "GET" and request.bucket == hangs
+        is_wanted = is_read and (hangs == "results" or "list-type" in request.query)
         return Reply(200, delay_s=60) if is_wanted else None
 
     async with StandIn(photos(3) | {"results": {}}, slow) as server:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batch.segment import in_order, is_segment, may_hold, run_of
+from worker.batch.segment import in_order, is_of_run, is_of_verification, is_segment, may_hold, run_of
 from worker.batch.task import Shard
 
 
@@ -55,3 +55,18 @@ def test_a_segment_of_another_shard_is_left_out_and_one_of_an_unknown_shard_is_n
     assert may_hold("run/1-of-4.abcd.0.jsonl", Shard(2, 3))
     assert may_hold("run/copied.jsonl", Shard(0, 4))
     assert may_hold("run/0-of-0.abcd.0.jsonl", Shard(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "verification"),
+    [
+        ("night-1/0-of-1.ab12cd34.0.jsonl", True, False),
+        ("night-1/0-of-1.ab12cd34.summary.json", True, False),
+        ("night-1/verify.ab12cd34.0.jsonl", False, True),
+        ("night-1/verify.ab12cd34.note", False, False),
+        ("checkpoint/0-of-1.ab12cd34.0.jsonl", False, False),
+        ("probe/oss-saveas-probe", False, False),
+    ],
+)
+def test_what_has_left_a_file_is_told_by_its_name(name: str, run: bool, verification: bool) -> None:
+    assert (is_of_run(name), is_of_verification(name)) == (run, verification)

@@ -14,10 +14,10 @@ from tests.fakes import in_virtual_time
 from worker.arguments import Form
 from worker.batch.estimate import Limits, estimate
 from worker.errors import Exit
+from worker.escape import escape
 from worker.oss.codes import CODES
 from worker.summary import OUTCOMES, Forecast, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
-from worker.telemetry.escape import escape
 from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs

@@ -80,7 +80,7 @@ def test_every_count_is_that_of_the_lines(some: list[Record]) -> None:
     assert sum(column.durations.count for column in columns) == figures.durations.count
     for name, one in figures.pipelines.items():
         mine = Counter(line.status for line in some if line.pipeline == name)
-        assert (one.saved, one.failed, one.skipped) == (mine["saved"], mine["failed"], mine["skipped"])
+        assert (one.saved, one.failed, one.skipped) == (mine[Status.SAVED], mine[Status.FAILED], mine[Status.SKIPPED])
 
 
 @given(st.lists(lines(), max_size=30), st.randoms())

@@ -35,9 +35,7 @@ def main() -> int:
             command = [sys.executable, "-m", "bench.report", "report", "big", "--results", f"{name}/results"]
             files = ["--html", f"{name}/page.html", "--csv", f"{name}/failed.csv", "--embed", "0"]
             # Nothing is read in this process, so that the memory is that of the report alone.
-            done = subprocess.run(
-                [*arguments, *files], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
+            done = subprocess.run([*command, *files], cwd=ROOT, check=True, capture_output=True)
             figure = json.loads(done.stderr.splitlines()[-1])
             page_mb = Path(name, "page.html").stat().st_size / 1e6
         kept &= figure["seconds"] <= ALLOWED_S and page_mb <= ALLOWED_PAGE_MB

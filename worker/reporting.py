@@ -18,7 +18,7 @@ from worker.batch.standing import Happened, JobStanding, RunStanding, Told
 from worker.connection import Connection, Log, connect
 from worker.dispatch.stopping import Stop
 from worker.dispatch.throttle import Lane
-from worker.errors import Exit, ResultsError, UnknownError, WorkerError, foremost
+from worker.errors import Exit, ResultsError, UnknownError, UsageError, WorkerError, foremost
 from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure
@@ -64,10 +64,10 @@ async def report_job(settings: Settings, job: str, wanted: Wanted, environ: Mapp
         except StoreError as error:
             raise unreadable(error) from error
     if wanted.html is not None:
-        pairs = await _pairs(settings, contents, environ, log)
+        pairs, unseen = await _pairs(settings, contents, environ, log)
         with _written(wanted.html) as file:
             assert file is not None
-            file.write(page(contents, pairs))
+            file.write(page(contents, pairs, unseen))
     return contents
 
 
@@ -179,16 +179,19 @@ def _events(told: Sequence[Told]) -> list[Happened]:
     return sorted(found, key=lambda event: event.at)
 
 
-async def _pairs(settings: Settings, contents: Contents, environ: Mapping[str, str], log: Log) -> list[Pair]:
-    """The pictures that can be had. A report without them is one all the same."""
+async def _pairs(
+    settings: Settings, contents: Contents, environ: Mapping[str, str], log: Log
+) -> tuple[list[Pair], str]:
+    """The pictures that can be had, and why there are none at all: a report without them is one all the same."""
     if not contents.specimens:
-        return []
+        return [], ""
     try:
         async with connect(settings, environ, Stop(), 1, log) as connection:
-            return await fetch_pairs(_asker(connection), contents.specimens)
+            return await fetch_pairs(_asker(connection), contents.specimens), ""
     except WorkerError as error:
         log(f"the report has no pictures: {error}", logging.WARNING)
-        return without_pictures(contents.specimens, str(error).partition("\n")[0])
+        reason = error.problems[0].reason if isinstance(error, UsageError) else str(error).partition("\n")[0]
+        return without_pictures(contents.specimens), reason
 
 
 def _asker(connection: Connection) -> Ask:

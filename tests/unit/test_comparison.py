@@ -57,8 +57,9 @@ def test_exactly_what_was_made_worse_is_named(changes: dict[str, float], found: 
 
 
 def test_errors_are_measured_by_how_many_tasks_there_were() -> None:
-    before, now = taken(a_run(1)), taken([*a_run(2), *(line(f"x{one.source.key}") for one in a_run(3))])
+    before, now = taken(a_run(1)), taken([*a_run(2), *a_run(3)])
     assert worse(now, before) == []
+    assert ("errors", "ImageDamage") in worse(taken(a_run(2, damaged=40)), now)
     assert worse(before, Figures()) == [("errors", "ImageDamage")]
     assert worse(Figures(), before) == []
     assert worse(now, before, lost=2) == [("targets", "")]

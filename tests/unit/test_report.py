@@ -1,5 +1,6 @@
 """A report in its forms: what came from outside is text in each, and nobody is asked for anything."""
 
+import asyncio
 import base64
 import csv
 import hashlib
@@ -95,9 +96,9 @@ def hostile_page() -> str:
     before = Comparison(HOSTILE, Figures(), regressions(figures, taken([saved]), 1), lost, [HOSTILE])
     pairs = [
         Pair(Specimen(saved, Why.RANDOM), Picture(WEBP, ""), Picture(reason=HOSTILE)),
-        *without_pictures([Specimen(saved, Why.GREW)], HOSTILE),
+        *without_pictures([Specimen(saved, Why.GREW)]),
     ]
-    return page(contents(figures, before, HOSTILE), pairs)
+    return page(contents(figures, before, HOSTILE), pairs, HOSTILE)
 
 
 def test_a_hostile_name_is_text_wherever_it_stands_on_the_page() -> None:
@@ -221,7 +222,9 @@ def test_what_a_spreadsheet_would_calculate_is_quoted(first: str) -> None:
 SPECIMENS = [Specimen(sized(f"{number}.jpg", 1000, 100), Why.RANDOM) for number in range(6)]
 
 
-async def asked(answer: Callable[[Request], Answer | Failure]) -> tuple[list[Request], list[Pair]]:
+async def asked(
+    answer: Callable[[Request], Answer | Failure], specimens: Sequence[Specimen] = SPECIMENS
+) -> tuple[list[Request], list[Pair]]:
     seen: list[Request] = []
 
     async def ask(request: Request, judge: Callable[[Answer], T | Failure], size: int | None) -> T | Failure:
@@ -229,7 +232,7 @@ async def asked(answer: Callable[[Request], Answer | Failure]) -> tuple[list[Req
         found = answer(request)
         return found if isinstance(found, Failure) else judge(found)
 
-    return seen, await fetch_pairs(ask, SPECIMENS)
+    return seen, await fetch_pairs(ask, specimens)
 
 
 async def test_pictures_are_asked_for_small_and_upright() -> None:
@@ -265,3 +268,31 @@ async def test_what_is_no_small_picture_does_not_get_into_the_page(body: bytes, 
     _, pairs = await asked(lambda _: Answer(200, {}, body))
     assert {pair.after.reason.partition(":")[0] for pair in pairs} == {code}
     assert not any(pair.after.content for pair in pairs)
+
+
+async def test_a_page_full_of_pictures_is_less_than_three_megabytes() -> None:
+    _, pairs = await asked(lambda _: Answer(200, {}, WEBP + bytes(60_000)), 10 * SPECIMENS)
+    assert {pair.after.reason for pair in pairs} == {"", "left out, so that the page stays small"}
+    assert len(page(contents(Figures()), pairs).encode()) < 2_500_000
+
+
+async def test_what_does_not_come_in_time_is_left_out_and_what_has_come_is_shown() -> None:
+    async def ask(request: Request, judge: Callable[[Answer], T | Failure], size: int | None) -> T | Failure:
+        if request.key != "0.jpg":
+            await asyncio.Event().wait()
+        return judge(Answer(200, {}, WEBP))
+
+    pairs = await fetch_pairs(ask, SPECIMENS, patience_s=0.05)
+    assert [bool(pair.before.content) for pair in pairs] == [True] + [False] * 5
+    assert pairs[5].after.reason == "it did not come in time"
+
+
+def test_a_hostile_name_between_backticks_is_text_all_the_same() -> None:
+    parsed = Parsed(page(contents(Figures(), text=f"`{HOSTILE}` is told by `status`"), []))
+    assert VISIBLE in parsed.text
+    assert [tag for tag, _ in parsed.tags].count("code") == 2
+    assert [attrs for tag, attrs in parsed.tags if tag == "script"] == [{}]
+
+
+def test_targets_that_grew_have_less_than_no_bytes_saved() -> None:
+    assert "−2.0 kB (-200 %)" in Parsed(page(contents(taken([sized("a", 1000, 3000)])), [])).text  # noqa: RUF001

@@ -135,8 +135,8 @@ class Figures:
             pipeline.sized += 1
             pipeline.source_bytes += before
             pipeline.target_bytes += after
-        if before is not None:
-            self.largest.offer(before, line)
+        if after is not None:
+            self.largest.offer(after, line)
 
     def _take_failure(self, line: Record) -> None:
         error = line.error or ErrorRecord(OTHERS, 0, "", "", permanent=False)

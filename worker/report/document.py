@@ -1,5 +1,6 @@
 """The report as one JSON object."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from worker.batch.comparison import Regression
@@ -46,7 +47,7 @@ def document(contents: Contents) -> dict[str, object]:
                 "saved": column.saved,
                 "failed": column.failed,
                 "throttled": column.throttled,
-                "durations_ms": percentiles(column.durations),
+                "durations_ms": _rounded(percentiles(column.durations)),
             }
             for begin_ms, column in figures.columns
         ],
@@ -72,8 +73,12 @@ def _measured(figures: Figures) -> dict[str, object]:
         "attempts": figures.attempts,
         "tries": dict(figures.tries.most_common()),
         "throttled": figures.throttled,
-        "durations_ms": figures.percentiles,
+        "durations_ms": _rounded(figures.percentiles),
     }
+
+
+def _rounded(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 1) for name, value in values.items()}
 
 
 def _error(one: ErrorClass) -> dict[str, object]:

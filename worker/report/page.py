@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from html import escape as escape_html
 from importlib import resources
@@ -19,11 +20,12 @@ from worker.report.pictures import Pair, Picture
 
 _FILES = resources.files("worker.report") / "templates"
 _MOST_TEXT = 300
+_CODE = re.compile("`([^`]+)`")
 _ROWS_BYTES = 900_000
 
 
-def page(contents: Contents, pairs: Sequence[Pair]) -> str:
-    """The page. What came from outside is text on it, whatever it holds."""
+def page(contents: Contents, pairs: Sequence[Pair], unseen: str = "") -> str:
+    """The page. What came from outside is text on it, whatever it holds. `unseen`: why no pictures were to be had."""
     style, script = _read("page.css"), _read("page.js")
     figures = contents.figures
     rows = list(_fitting(figures.failures.lines))
@@ -40,6 +42,7 @@ def page(contents: Contents, pairs: Sequence[Pair]) -> str:
             failures=rows,
             failed=sum(one.count for one in figures.classes),
             pairs=pairs,
+            unseen=unseen,
             explained=explained,
             # No markup of ours: an element's whole text is what a policy names by its digest.
             style=Markup(style),  # noqa: S704
@@ -78,7 +81,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"short": _short, "number": _number, "rate": _rate, "data": _data, "object": _object}
+    found.filters |= {
+        "short": _short,
+        "number": _number,
+        "rate": _rate,
+        "data": _data,
+        "object": _object,
+        "words": _words,
+    }
     return found
 
 
@@ -89,6 +99,11 @@ def _visible(value: object) -> object:
 
 def _short(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"
+
+
+def _words(text: str) -> Markup:
+    """A sentence of ours, in which what stands between backticks is code. What it quotes is escaped like all else."""
+    return Markup(_CODE.sub(r"<code>\1</code>", escape_html(escape(text))))  # noqa: S704 - escaped in this line
 
 
 def _number(value: float | None) -> str:

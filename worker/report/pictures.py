@@ -19,7 +19,7 @@ MOST_BYTES = 64 << 10
 _ALL_BYTES = 1_400_000  # base64 makes them 1.9 MB
 _AT_ONCE = 4
 PATIENCE_S = 60.0
-_UNASKED = "not asked for"
+_UNASKED = "it did not come in time"
 
 
 class Ask(Protocol):
@@ -31,7 +31,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A small WebP, or why there is none."""
+    """A small WebP, or why there is none; empty where that is no matter of this one."""
 
     content: bytes = b""
     reason: str = _UNASKED
@@ -58,9 +58,9 @@ async def fetch_pairs(ask: Ask, specimens: Sequence[Specimen], patience_s: float
     return pairs
 
 
-def without_pictures(specimens: Sequence[Specimen], reason: str) -> list[Pair]:
-    """The names alone, and why."""
-    return [Pair(specimen, Picture(reason=reason), Picture(reason=reason)) for specimen in specimens]
+def without_pictures(specimens: Sequence[Specimen]) -> list[Pair]:
+    """The names alone."""
+    return [Pair(specimen, Picture(reason=""), Picture(reason="")) for specimen in specimens]
 
 
 class _Fetcher:

@@ -16,12 +16,12 @@ from worker.batch.record import Record, Status
 from worker.batch.specimens import Specimens
 from worker.batch.standing import Happened, JobStanding, RunStanding, Told
 from worker.connection import Connection, Log, connect
-from worker.dispatch.stopping import Stop
+from worker.dispatch.stopping import Cut, Stop
 from worker.dispatch.throttle import Lane
 from worker.errors import Exit, ResultsError, UnknownError, UsageError, WorkerError, foremost
 from worker.oss.answer import Answer
 from worker.oss.request import Request
-from worker.oss.verdict import Failure
+from worker.oss.verdict import Failure, failure
 from worker.report.contents import Comparison, Contents, Ending
 from worker.report.page import page
 from worker.report.pictures import Ask, Pair, fetch_pairs, without_pictures
@@ -196,7 +196,10 @@ async def _pairs(
 
 def _asker(connection: Connection) -> Ask:
     async def ask(request: Request, judge: Callable[[Answer], T | Failure], size: int | None) -> T | Failure:
-        return (await connection.sender.call(request, judge, Lane.WORK, size, patient=False)).verdict
+        try:
+            return (await connection.sender.call(request, judge, Lane.WORK, size, patient=False)).verdict
+        except Cut:  # what has come is shown; nobody is asked any more
+            return failure("ConnectionFailed", "the service was not to be had until `retry.task_deadline_s`")
 
     return ask
 

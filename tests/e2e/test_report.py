@@ -193,6 +193,22 @@ async def test_pictures_by_url_need_keys_and_a_service_and_a_report_neither(desk
     assert (pictures(page), "no picture: ConnectionFailed" in page.read_text()) == ([], True)
 
 
+async def test_a_service_that_declines_every_picture_holds_up_no_report(desk: Desk) -> None:
+    async with StandIn(
+        {"photos": keys_below("in/", 30), "renditions": {}},
+        lambda seen: refusal(503, "ServiceUnavailable") if "x-oss-process" in seen.query and not seen.body else None,
+    ) as server:
+        desk.set_up(server)
+        await desk.run("run", "job.yaml")
+        # The run gives up while most of the pictures wait for the service to come back.
+        impatient = {**KEYS, "OSS_SAVEAS_LIMITS__ADAPTIVE": "false", "OSS_SAVEAS_RETRY__BASE_DELAY_S": "1"}
+        found = await desk.run("report", "copies", environ=impatient | {"OSS_SAVEAS_RETRY__MAX_DELAY_S": "1"})
+        assert found.code == 0, found.err
+        html = (desk.path / "copies-report.html").read_text()
+        assert html.count("no picture: ") == 48
+        assert "no picture: ServiceUnavailable" in html
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page with")
 async def test_a_browser_runs_the_script_of_the_page_and_refuses_nothing_of_it(desk: Desk) -> None:
     async with StandIn(

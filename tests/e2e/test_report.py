@@ -95,6 +95,10 @@ async def test_what_cannot_be_reported_or_written_is_told(desk: Desk) -> None:
         assert nowhere.code == 73
         assert "cannot be written" in nowhere.err
         assert (await desk.run("report", "copies", "--embed", "61")).code == 64
+        desk.write("config.yaml", "results: ./results\n")  # nobody to ask for pictures
+        assert (await desk.run("report", "copies")).code == 64
+        for nobody in (("--embed", "0"), ("--json",), ("--csv", "failed.csv")):
+            assert (await desk.run("report", "copies", *nobody)).code == 0
 
 
 async def test_exactly_what_got_worse_since_another_run_is_named(desk: Desk) -> None:
@@ -142,6 +146,8 @@ async def test_what_a_later_process_of_the_run_has_mended_is_no_failure_of_it(de
         await desk.run("run", "job.yaml", environ=named("night"))
         bad.remove("in/00001.jpg")
         await desk.run("run", "job.yaml", environ=named("night"))
+        del server.buckets["renditions"]["small/in/00003.jpg"]
+        assert (await desk.run("verify", "job.yaml", environ=named("night"))).code == 3  # lines, but none of the run
         found = await desk.run("report", "copies", "--json", "--csv", "failed.csv")
         assert (found.json["superseded"], found.json["lines"]) == (2, {"saved": 4, "failed": 1})
         (row,) = csv.DictReader((desk.path / "failed.csv").read_text().splitlines())

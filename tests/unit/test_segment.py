@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batch.segment import in_order, is_segment, may_hold, run_of
+from worker.batch.segment import in_order, is_of_verification, is_segment, may_hold, run_of
 from worker.batch.task import Shard
 
 
@@ -25,6 +25,19 @@ from worker.batch.task import Shard
 )
 def test_what_is_a_segment(name: str, is_one: bool) -> None:
     assert is_segment(name) is is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("run/verify.abcd.0.jsonl", True),
+        ("run/0-of-1.verify.0.jsonl", False),
+        ("run/verify.abcd.summary.json", False),
+        ("checkpoint/verify.abcd.0.jsonl", False),
+    ],
+)
+def test_what_verify_has_found_is_told_from_what_runs_have_left(name: str, is_one: bool) -> None:
+    assert is_of_verification(name) is is_one
 
 
 def test_segments_come_by_run_process_and_number() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batch.segment import in_order, is_of_run, is_of_verification, is_segment, may_hold, run_of
+from worker.batch.segment import in_order, is_of_verification, is_segment, may_hold, run_of
 from worker.batch.task import Shard
 
 
@@ -25,6 +25,19 @@ from worker.batch.task import Shard
 )
 def test_what_is_a_segment(name: str, is_one: bool) -> None:
     assert is_segment(name) is is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("run/verify.abcd.0.jsonl", True),
+        ("run/0-of-1.verify.0.jsonl", False),
+        ("run/verify.abcd.summary.json", False),
+        ("checkpoint/verify.abcd.0.jsonl", False),
+    ],
+)
+def test_what_verify_has_found_is_told_from_what_runs_have_left(name: str, is_one: bool) -> None:
+    assert is_of_verification(name) is is_one
 
 
 def test_segments_come_by_run_process_and_number() -> None:
@@ -55,18 +68,3 @@ def test_a_segment_of_another_shard_is_left_out_and_one_of_an_unknown_shard_is_n
     assert may_hold("run/1-of-4.abcd.0.jsonl", Shard(2, 3))
     assert may_hold("run/copied.jsonl", Shard(0, 4))
     assert may_hold("run/0-of-0.abcd.0.jsonl", Shard(1, 4))
-
-
-@pytest.mark.parametrize(
-    ("name", "run", "verification"),
-    [
-        ("night-1/0-of-1.ab12cd34.0.jsonl", True, False),
-        ("night-1/0-of-1.ab12cd34.summary.json", True, False),
-        ("night-1/verify.ab12cd34.0.jsonl", False, True),
-        ("night-1/verify.ab12cd34.note", False, False),
-        ("checkpoint/0-of-1.ab12cd34.0.jsonl", False, False),
-        ("probe/oss-saveas-probe", False, False),
-    ],
-)
-def test_what_has_left_a_file_is_told_by_its_name(name: str, run: bool, verification: bool) -> None:
-    assert (is_of_run(name), is_of_verification(name)) == (run, verification)

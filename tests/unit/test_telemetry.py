@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -12,16 +13,18 @@ from hypothesis import strategies as st
 
 from tests.fakes import in_virtual_time
 from worker.arguments import Form
+from worker.batch.comparison import Kind, Regression
 from worker.batch.estimate import Limits, estimate
 from worker.errors import Exit
+from worker.escape import escape
 from worker.oss.codes import CODES
 from worker.summary import OUTCOMES, Forecast, Snapshot, Summary
 from worker.telemetry.ending import describe_ending
-from worker.telemetry.escape import escape
 from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
 from worker.telemetry.progress import show_progress
+from worker.telemetry.report import describe_report
 from worker.telemetry.table import counts, size, span, table
 
 EVIL = "a\x1b[2J\r\n\u202eb\u2028c\x9b"
@@ -288,3 +291,21 @@ def test_progress_may_be_silent(capsys: pytest.CaptureFixture[str]) -> None:
 
     in_virtual_time(main())
     assert capsys.readouterr().err == ""
+
+
+def test_a_report_says_its_verdict_and_what_got_worse_in_words() -> None:
+    worse = [
+        Regression(Kind.ERRORS, "Odd\x1b", 0, 3, "tasks that failed with this code"),
+        Regression(Kind.P95, "", 12.0, 24.5, "ms that 95 % of the tasks do not exceed"),
+    ]
+    assert describe_report("night", "Unfinished.", "Run it again.", worse, [Path("a.html"), Path("b.csv")]) == (
+        "Unfinished.\n"
+        "  run            night\n"
+        "  to do          Run it again.\n"
+        "  got worse      Odd\\x1b: 3, then 0 tasks that failed with this code\n"
+        "                 24.5, then 12 ms that 95 % of the tasks do not exceed\n"
+        "  written        a.html\n"
+        "                 b.csv"
+    )
+    assert "got worse      nothing" in describe_report("night", "Complete.", "Nothing.", [], [])
+    assert "got worse" not in describe_report("night", "Complete.", "Nothing.", None, [])

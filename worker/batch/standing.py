@@ -28,6 +28,13 @@ _STATE_OF = {Exit.OK: State.COMPLETE, Exit.FAILED: State.FAILED, Exit.NOTHING_SE
 _EXIT_OF = {State.COMPLETE: Exit.OK, State.FAILED: Exit.FAILED}
 
 
+class Happened(msgspec.Struct, frozen=True):
+    """What happened to a run as a whole (`worker.timeline.Event`)."""
+
+    at: str
+    event: str
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at in a summary (`worker.summary.Summary`)."""
 
@@ -51,6 +58,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     settings_digest: str
     first_error: dict[str, object] | None = None
     command: str = "run"
+    endpoint: str = ""
+    notes: list[str] = []
+    timeline: list[Happened] = []
 
     @property
     def state(self) -> State:

@@ -12,6 +12,7 @@ from worker.cli.bookkeeping import compact, prune, status, verify
 from worker.cli.ending import tell
 from worker.cli.explaining import explain
 from worker.cli.preparing import check, init, plan, policy, validate
+from worker.cli.reporting import report
 from worker.cli.running import retry, run
 from worker.cli.serving import serve
 from worker.errors import StopSignalError, UsageError, WorkerError
@@ -25,7 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run, retry, verify, status, plan, check, policy, validate, init, compact, prune, serve, explain):
+_COMMANDS = (run, retry, verify, status, report, plan, check, policy, validate, init, compact, prune, serve, explain)
+for command in _COMMANDS:
     app.command()(command)
 
 

@@ -269,6 +269,7 @@ UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout", NO_KEY})
 CREDENTIAL_CODES = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
 )
+_THROTTLING_STATUSES = frozenset({"Http429", "Http503"})  # what has no readable code
 # What concerns every task, not this picture: permission, recipe, bucket, style.
 SYSTEMIC = (
     CREDENTIAL_CODES
@@ -291,6 +292,14 @@ def remedy(code: str, http: int) -> Remedy:
     if http in _BY_STATUS:
         return _BY_STATUS[http] if known is None or known.remedy is Remedy.NONE else known.remedy
     return Remedy.NONE
+
+
+def throttles(code: str) -> bool:
+    """Whether an attempt that failed with this code was one too many, whatever there was too much of."""
+    known = CODES.get(code)
+    return code in _THROTTLING_STATUSES or (
+        known is not None and known.remedy is Remedy.WAIT and code not in UNREACHABLE
+    )
 
 
 def excess(code: str, http: int) -> Excess | None:

@@ -68,6 +68,11 @@ def process_object(source: ObjectRef, process: str) -> Request:
     return Request("POST", source.bucket, source.key, ((PARAMETER, ""),), body=f"{PARAMETER}={process}".encode())
 
 
+def get_processed(source: ObjectRef, process: str) -> Request:
+    """An object as a process makes it, saved nowhere. Source: OSS, GetObject with `x-oss-process`."""
+    return Request("GET", source.bucket, source.key, ((PARAMETER, process),))
+
+
 def head_object(target: ObjectRef) -> Request:
     """The metadata of an object. Source: OSS, HeadObject."""
     return Request("HEAD", target.bucket, target.key)

@@ -14,7 +14,7 @@ _EXITS = {
     ),
     Exit.FAILED: (
         "The run finished; some tasks failed for good.",
-        "Read the lines with status `failed` in the results log, and explain their codes.",
+        "Mend what the errors name (`oss-saveas report JOB` shows them all); then run `retry`.",
     ),
     Exit.STOPPED: (
         "The service could not be reached until the deadline, or too much went wrong.",

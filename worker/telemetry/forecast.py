@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from worker.batch.estimate import Estimate
+from worker.escape import escape
 from worker.summary import Forecast
-from worker.telemetry.escape import escape
 from worker.telemetry.table import counts, size, span, table
 
 _SHOWN_SAMPLES = 3

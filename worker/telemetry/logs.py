@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-from worker.telemetry.escape import escape
+from worker.escape import escape
 
 LOGGER = "oss_saveas"
 # What every LogRecord has; the rest was given as `extra` and belongs into the line.

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from worker.telemetry.escape import escape
+from worker.escape import escape
 
 
 def open_standard_streams() -> None:

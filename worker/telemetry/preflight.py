@@ -1,8 +1,8 @@
 """The preflight of a job in words: a line for each check, and the mend of what is not right."""
 
 from worker.errors import Exit
+from worker.escape import escape
 from worker.summary import Preflight
-from worker.telemetry.escape import escape
 
 _WORDS = {
     Exit.OK: "Ready to run.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from worker.telemetry.escape import escape
+from worker.escape import escape
 
 _WIDTH = 14
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")

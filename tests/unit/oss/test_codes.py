@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.oss.codes import CODES, CREDENTIAL_CODES, Excess, Remedy, excess, remedy
+from worker.oss.codes import CODES, CREDENTIAL_CODES, Excess, Remedy, excess, remedy, throttles
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,23 @@ def test_throttling_answers_and_timeouts_say_of_what_there_was_too_much(
     code: str, http: int, expected: Excess | None
 ) -> None:
     assert excess(code, http) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("QpsLimitExceeded", True),
+        ("CpuLimitExceeded", True),
+        ("ServiceUnavailable", True),
+        ("Http429", True),
+        ("Http503", True),
+        ("Http500", False),
+        ("ConnectionFailed", False),
+        ("CredentialsUnavailable", False),
+        ("Timeout", False),
+        ("ImageDamage", False),
+        ("made up", False),
+    ],
+)
+def test_an_attempt_that_was_one_too_many_is_known_by_its_code(code: str, *, expected: bool) -> None:
+    assert throttles(code) is expected

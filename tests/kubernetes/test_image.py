@@ -13,9 +13,10 @@ import yaml
 from tests.kubernetes.rendering import KUBERNETES, render
 
 ROOT = Path(__file__).parents[2]
-BASE = "localhost/oss-saveas-test-base"
-IMAGE = "localhost/oss-saveas-test"
-POD = "oss-saveas-test"
+# Each process of the tests has its own.
+BASE = f"localhost/oss-saveas-test-base-{os.getpid()}"
+IMAGE = f"localhost/oss-saveas-test-{os.getpid()}"
+POD = f"oss-saveas-test-{os.getpid()}"
 KEYS = {"OSS_ACCESS_KEY_ID": "local-demo", "OSS_ACCESS_KEY_SECRET": "local-demo-secret"}
 ENVIRON = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
 NEEDED = ("buildah", "mmdebstrap")

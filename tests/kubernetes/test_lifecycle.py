@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ pipelines:
     target: {bucket: renditions, key: "small/{key}"}
 """
 IN_FLIGHT = 16
+# 143: by a signal that came before the interpreter was up. Process 1 of a container is spared that.
+EVICTED = {(75, "Ignore"), (143, "Ignore")}
 SEGMENT = 5000  # lines that are put together, at most
 
 
@@ -77,14 +80,19 @@ async def a_night_with_kills_and_evictions(tmp_path: Path, shards: int, tasks: i
         job = Job(cronjob, "oss-saveas-29000000", tmp_path, KEYS)
         disturbances = ["kill"] * kills + ["evict"] * evictions
         dice.shuffle(disturbances)
+        killed_of: Counter[int] = Counter()
 
         async def disturb() -> None:
             for number, what in enumerate(disturbances, 1):
                 goal = tasks * number // (len(disturbances) + 2)
                 await until(lambda goal=goal: (len(server.posts) >= goal and job.running()) or job.condition)  # type: ignore[misc]  # mypy infers no lambda defaults
-                if job.running():
-                    pod = dice.choice(job.running())
-                    job.kill(pod) if what == "kill" else job.evict(pod)
+                if what == "evict" and job.running():
+                    job.evict(dice.choice(job.running()))
+                # An index that is killed four times has failed, as it should.
+                elif alive := [pod for pod in job.running() if killed_of[pod.index] < 3]:
+                    pod = dice.choice(alive)
+                    killed_of[pod.index] += 1
+                    job.kill(pod)
 
         disturbing = asyncio.create_task(disturb())
         try:
@@ -93,7 +101,7 @@ async def a_night_with_kills_and_evictions(tmp_path: Path, shards: int, tasks: i
             disturbing.cancel()
         assert saved_in(server) == wanted(tasks)
         killed = sum(code == 137 for _, code, _ in job.actions)
-        assert {(code, action) for _, code, action in job.actions} <= {(137, "Count"), (75, "Ignore"), (137, "Ignore")}
+        assert {action[1:] for action in job.actions} <= {(137, "Count"), (137, "Ignore"), *EVICTED}
         assert len(server.posts) - tasks <= killed * (IN_FLIGHT + SEGMENT)
         assert {line["run"] for line in lines_in(server)} == {job.name}
 
@@ -118,7 +126,7 @@ async def test_evictions_alone_repeat_nothing(tmp_path: Path) -> None:
         assert await running == "Complete", outputs(job)
         assert saved_in(server) == wanted(300)
         assert set(server.saved().values()) == {1}
-        assert {(code, action) for _, code, action in job.actions} <= {(75, "Ignore")}
+        assert {action[1:] for action in job.actions} <= EVICTED
 
 
 async def test_bad_credentials_fail_the_job_at_once(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ async def test_an_index_that_runs_again_and_two_pods_of_one_index_are_no_harm(tm
         assert (again.exit_code, len(server.posts)) == (0, sent)
 
 
+@pytest.mark.chaos
 async def test_results_that_are_refused_for_a_while_are_waited_for(tmp_path: Path) -> None:
     refused = 0
 
@@ -191,6 +192,7 @@ async def test_results_that_are_refused_for_a_while_are_waited_for(tmp_path: Pat
         assert set(server.saved().values()) == {1}
 
 
+@pytest.mark.chaos
 async def test_a_pod_that_dies_at_once_is_tried_four_times(tmp_path: Path) -> None:
     async with StandIn(buckets(40), delay_s=60) as server:
         job = Job(night(tmp_path / "k", server, shards=2, parallelism=1), "night", tmp_path, KEYS)
@@ -211,6 +213,7 @@ async def test_a_pod_that_does_not_know_its_shard_fails_the_job(tmp_path: Path) 
         assert (1, 64, "FailJob") in job.actions
 
 
+@pytest.mark.chaos
 async def test_limits_are_those_of_the_run_whatever_the_number_of_pods(tmp_path: Path) -> None:
     async with StandIn(buckets(120)) as server:
         began = time.monotonic()

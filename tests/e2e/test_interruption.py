@@ -61,6 +61,7 @@ async def test_a_run_killed_eight_times_ends_with_every_target_saved_and_repeats
     await kill_again_and_again(desk, 8, TASKS)
 
 
+@pytest.mark.chaos
 async def test_a_run_with_its_results_in_a_bucket_is_killed_as_well(desk: Desk) -> None:
     await kill_again_and_again(desk, 4, 600, "oss://results/logs")
 

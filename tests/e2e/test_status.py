@@ -14,7 +14,7 @@ def named(name: str) -> dict[str, str]:
     return {**KEYS, "OSS_SAVEAS_RUN": name}
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", ["./results", pytest.param("oss://results/logs", marks=pytest.mark.chaos)])
 async def test_a_run_of_three_shards_from_nothing_to_complete(desk: Desk, results: str) -> None:
     async with StandIn({"photos": keys_below("in/", 30), "renditions": {}, "results": {}}) as server:
         desk.set_up(server, results=results)
@@ -71,7 +71,7 @@ async def test_failures_are_3_and_a_retry_is_told_but_is_no_run(desk: Desk) -> N
         assert (await desk.run("status", "copies")).code == 0
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", ["./results", pytest.param("oss://results/logs", marks=pytest.mark.chaos)])
 async def test_what_verify_has_found_is_5_until_a_run_has_mended_it(desk: Desk, results: str) -> None:
     async with StandIn({"photos": keys_below("in/", 30), "renditions": {}, "results": {}}) as server:
         desk.set_up(server, results=results)

@@ -96,6 +96,7 @@ async def test_every_heavy_picture_through_every_process_at_once_takes_no_gigaby
         assert server.peak() < GIGABYTE
 
 
+@pytest.mark.chaos
 async def test_results_that_nobody_reads_take_no_gigabyte_and_hold_up_nobody_for_ever(tmp_path: Path) -> None:
     with impatient(rooted(tmp_path, {"clear.png": clear_png()})) as server:
         lazy = [await server.connect() for _ in range(8)]

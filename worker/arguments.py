@@ -105,9 +105,9 @@ def parallelism(environ: Mapping[str, str], part: Shard) -> int:
     text = environ.get("OSS_SAVEAS_PARALLELISM", "")
     if not text:
         return part.count
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    if text.isascii() and text.isdigit() and len(text) <= 6 and int(text) > 0:
         return int(text)
-    raise UsageError(f"OSS_SAVEAS_PARALLELISM {text!r} is not a whole number", "set it to the number of processes")
+    raise UsageError(f"OSS_SAVEAS_PARALLELISM {text!r} is no number of pods", "write 1 to 999999: the pods at once")
 
 
 def processes(text: str, cores: Callable[[], int]) -> int:

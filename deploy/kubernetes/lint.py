@@ -204,7 +204,7 @@ def _max_duration_s(args: Sequence[str]) -> float | None:
 
 def pod(job: CronJob) -> Iterator[str]:
     """A pod that is drained before it is killed, finds its disk, and is disturbed by nothing of the cluster."""
-    grace_s = job.config.get("shutdown", {}).get("grace_s", _GRACE_DEFAULT_S)
+    grace_s = (job.config.get("shutdown") or {}).get("grace_s", _GRACE_DEFAULT_S)
     if job.pod.get("terminationGracePeriodSeconds", 30) < (least_s := grace_s + _AFTER_GRACE_S):
         yield f"terminationGracePeriodSeconds is at least {least_s}: shutdown.grace_s, and {_AFTER_GRACE_S} to close"
     if job.pod.get("enableServiceLinks", True):

@@ -1,9 +1,11 @@
 """Metrics tell what a run has counted, and alerts and dashboard ask for what there is."""
 
 import asyncio
+import gc
 import json
 import re
 import urllib.request
+import warnings
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.test_telemetry import summary
-from worker.errors import Exit
+from worker.errors import Exit, UsageError
+from worker.settings.loading import load_settings
 from worker.summary import Snapshot
 from worker.telemetry.metrics import Subject, push_metrics, serve_metrics
 
@@ -150,3 +153,40 @@ async def test_alerts_and_dashboard_ask_for_metrics_that_there_are_and_the_page_
     assert len(used) > 8
     page = (ROOT / "docs" / "metrics.md").read_text()
     assert set(re.findall(r"`(oss_saveas_\w+)`", page)) == known
+
+
+@pytest.mark.parametrize("answer", [b"no HTTP at all\r\n\r\n", b""])
+async def test_what_is_no_pushgateway_is_an_os_error(answer: bytes) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # urllib leaves such a connection to the collector
+            with pytest.raises(OSError, match=r"."):
+                await asyncio.to_thread(push_metrics, f"http://127.0.0.1:{port}", summary())
+            gc.collect()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[x",
+        "http://h:abc",
+        "http://h:99999",
+        "http://h/ x",
+        "http://h/?token=x",
+        "http://a:p@h",
+        "ftp://h",
+        "h:9091",
+    ],
+)
+def test_what_cannot_be_the_url_of_a_pushgateway_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="OSS_SAVEAS_METRICS__PUSHGATEWAY") as refused:
+        load_settings("endpoint: local", "config.yaml", {"OSS_SAVEAS_METRICS__PUSHGATEWAY": url}, {})
+    assert "token" not in str(refused.value)
+    assert "a:p" not in str(refused.value)

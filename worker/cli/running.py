@@ -161,13 +161,13 @@ def _run_to_its_end(
         tell(error, as_json=as_json)
         return Exit.OK
     leave_word(_short(summary))
-    if settings.metrics.pushgateway is not None:
-        _push(settings.metrics.pushgateway, summary)
     if as_json:
         print_json(summary.document())
     else:
         place = f"{settings.results.rstrip('/')}/{job.job}/{options.run}"
         print_text(describe_ending(summary, place, _local_folders(settings, job)))
+    if settings.metrics.pushgateway is not None:
+        _push(settings.metrics.pushgateway, summary)
     return Exit.OK if summary.exit in accepted else summary.exit
 
 

@@ -38,9 +38,13 @@ def _endpoint(value: str) -> str:
 
 
 def _gateway(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        named = "this" if "@" in value else shown(value)
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in {"http", "https"} and parts.hostname is not None and parts.port != 0
+    except ValueError:  # a bracket without its other half, a port that is none
+        sound = False
+    if not sound or not re.fullmatch(r"[!-~]+", value) or any(sign in value for sign in "@?#"):
+        named = "this" if any(sign in value for sign in "@?#") else shown(value)
         raise MendableError(f"{named} is no Pushgateway", "write its URL without a password, as http://HOST:9091")
     return value
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
+from threading import Thread
 
 from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -79,7 +81,7 @@ def push_metrics(gateway: str, summary: Summary) -> None:
     """Leave how a run has ended with a Pushgateway, in place of what its job, run and shard have left before.
 
     Raises:
-        OSError: It was not reached, or refuses.
+        OSError: It was not reached, refuses, is none, or takes longer than 10 s over it.
     """
     registry = CollectorRegistry()
     ended_s = datetime.fromisoformat(summary.ended).timestamp()
@@ -91,7 +93,23 @@ def push_metrics(gateway: str, summary: Summary) -> None:
     group = {"run": summary.run}
     if summary.shard != "0/1":
         group["shard"] = summary.shard
-    push_to_gateway(gateway, job=summary.job, registry=registry, grouping_key=group, timeout=_PUSH_S)
+    failed: list[Exception] = []
+
+    def push() -> None:
+        try:
+            push_to_gateway(gateway, job=summary.job, registry=registry, grouping_key=group, timeout=_PUSH_S)
+        except (OSError, HTTPException, ValueError) as error:
+            failed.append(error)
+
+    # The library's limit is on each read: whoever sends a byte now and then would hold us up for ever.
+    pushing = Thread(target=push, daemon=True)
+    pushing.start()
+    pushing.join(_PUSH_S)
+    if pushing.is_alive():
+        message = f"it has not taken the metrics within {_PUSH_S} s"
+        raise TimeoutError(message)
+    if failed:
+        raise OSError(str(failed[0]) or type(failed[0]).__name__) from failed[0]
 
 
 def _last(summary: Summary) -> Snapshot:

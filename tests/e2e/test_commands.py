@@ -195,3 +195,20 @@ async def test_a_run_goes_on_where_metrics_cannot_be_told(desk: Desk) -> None:
         assert (ended.code, ended.json["saved"]) == (0, 3)
         assert f"no metrics: port {port}" in ended.err
         assert "the Pushgateway was not told" in ended.err
+
+
+@pytest.mark.parametrize("answer", [b"no HTTP at all\r\n\r\n", b""])
+async def test_what_is_no_pushgateway_changes_nothing_of_the_end(desk: Desk, answer: bytes) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        writer.close()
+
+    gateway = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with StandIn({"photos": keys_below("in/", 3), "renditions": {}}) as server, gateway:
+        desk.set_up(server)
+        url = f"http://127.0.0.1:{gateway.sockets[0].getsockname()[1]}"
+        environ = {**KEYS, "OSS_SAVEAS_METRICS__PUSHGATEWAY": url}
+        ended = await desk.run("run", "job.yaml", "--json", environ=environ)
+        assert (ended.code, ended.json["saved"]) == (0, 3)
+        assert "the Pushgateway was not told" in ended.err

@@ -1,11 +1,9 @@
 """Metrics tell what a run has counted, and alerts and dashboard ask for what there is."""
 
 import asyncio
-import gc
 import json
 import re
 import urllib.request
-import warnings
 from pathlib import Path
 
 import pytest
@@ -153,23 +151,6 @@ async def test_alerts_and_dashboard_ask_for_metrics_that_there_are_and_the_page_
     assert len(used) > 8
     page = (ROOT / "docs" / "metrics.md").read_text()
     assert set(re.findall(r"`(oss_saveas_\w+)`", page)) == known
-
-
-@pytest.mark.parametrize("answer", [b"no HTTP at all\r\n\r\n", b""])
-async def test_what_is_no_pushgateway_is_an_os_error(answer: bytes) -> None:
-    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(answer)
-        writer.close()
-
-    server = await asyncio.start_server(say, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # urllib leaves such a connection to the collector
-            with pytest.raises(OSError, match=r"."):
-                await asyncio.to_thread(push_metrics, f"http://127.0.0.1:{port}", summary())
-            gc.collect()
 
 
 @pytest.mark.parametrize(

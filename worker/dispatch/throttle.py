@@ -77,7 +77,8 @@ class Throttle:
         if self._waiting or self._until_free_s(now) >= 0:
             return False
         if lane is Lane.WORK:
-            if self._line or self._bytes_free_at > now or not self._slots.take():
+            # Who was called has a slot, though it has not gone on yet.
+            if self._line or self._standing or self._bytes_free_at > now or not self._slots.take():
                 return False
             self._take_bytes(self._size(source_bytes), now)
         await self._grant_at_once()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
 from threading import Thread
+from urllib.error import HTTPError
 
 from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -93,13 +94,15 @@ def push_metrics(gateway: str, summary: Summary) -> None:
     group = {"run": summary.run}
     if summary.shard != "0/1":
         group["shard"] = summary.shard
-    failed: list[Exception] = []
+    failed: list[str] = []
 
     def push() -> None:
         try:
             push_to_gateway(gateway, job=summary.job, registry=registry, grouping_key=group, timeout=_PUSH_S)
         except (OSError, HTTPException, ValueError) as error:
-            failed.append(error)
+            failed.append(str(error) or type(error).__name__)
+            if isinstance(error, HTTPError):
+                error.close()
 
     # The library's limit is on each read: whoever sends a byte now and then would hold us up for ever.
     pushing = Thread(target=push, daemon=True)
@@ -109,7 +112,7 @@ def push_metrics(gateway: str, summary: Summary) -> None:
         message = f"it has not taken the metrics within {_PUSH_S} s"
         raise TimeoutError(message)
     if failed:
-        raise OSError(str(failed[0]) or type(failed[0]).__name__) from failed[0]
+        raise OSError(failed[0])
 
 
 def _last(summary: Summary) -> Snapshot:

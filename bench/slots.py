@@ -6,13 +6,12 @@ asked, in seconds of the monotonic clock.
 
 import asyncio
 import json
-import sys
 import time
 from typing import ClassVar, cast
 
 import uvloop
 
-from bench.throughput.echo import HEAD, INFO, length_of, saved
+from bench.throughput.echo import HEAD, INFO, length_of, saved, serve
 
 SLOTS = 24
 TAKES_S = 0.05
@@ -74,12 +73,5 @@ class _Slots(asyncio.Protocol):
         self._transport.write((HEAD % (kind, len(content))).replace(b"200 OK", status, 1) + content)
 
 
-async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Slots, "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
-
-
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(serve(_Slots))

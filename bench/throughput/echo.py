@@ -80,12 +80,13 @@ def _decoded(value: bytes) -> bytes:
     return base64.urlsafe_b64decode(value + b"=" * (-len(value) % 4))
 
 
-async def _serve() -> None:
+async def serve(protocol: type[asyncio.Protocol]) -> None:
+    """Say where, and serve until standard input is closed."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Echo, "127.0.0.1", 0)
+    server = await loop.create_server(protocol, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(serve(_Echo))

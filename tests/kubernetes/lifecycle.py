@@ -11,7 +11,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -242,10 +242,3 @@ def cronjob_of(rendered: str) -> CronJob:
     documents = [one for one in yaml.safe_load_all(rendered) if one]
     (found,) = [one for one in documents if one["kind"] == "CronJob"]
     return CronJob(found, documents)
-
-
-async def until(condition: Callable[[], object], within_s: float = 120) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
-            await asyncio.sleep(0.01)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.kubernetes.lint import CronJob, problems
-from tests.e2e.desk import KEYS, lines_in, saved_in
-from tests.kubernetes.lifecycle import Job, cronjob_of, until
+from tests.e2e.desk import KEYS, MANIFEST, lines_in, saved_in, until
+from tests.kubernetes.lifecycle import Job, cronjob_of
 from tests.kubernetes.rendering import KUBERNETES, render
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
@@ -25,17 +25,6 @@ results_patience_s: 30
 limits: {{requests_per_second: {rate}, source_mb_per_second: 1000, concurrency: 16, adaptive: false}}
 retry: {{max_attempts: 3, base_delay_s: 0.01, max_delay_s: 0.05, task_deadline_s: 30}}
 shutdown: {{grace_s: 20}}
-"""
-MANIFEST = """\
-version: 1
-job: copies
-bucket: photos
-sources:
-  - prefix: in/
-pipelines:
-  - name: small
-    process: image/resize,w_4
-    target: {bucket: renditions, key: "small/{key}"}
 """
 IN_FLIGHT = 16
 # 143: by a signal that came before the interpreter was up. Process 1 of a container is spared that.

@@ -67,7 +67,7 @@ def _chart(columns: Columns, series: Sequence[tuple[str, str, Callable[[Column],
     chart.add_y_scale(0, most * 1.05 or 1)
     svg = chart.to_svg(width=_WIDTH, height=_HEIGHT)
     # Nothing in it comes from outside. With a size of its own it would not shrink to the page's width.
-    return Markup(svg.replace(f'width="{_WIDTH}" height="{_HEIGHT}"', f'viewBox="0 0 {_WIDTH} {_HEIGHT}"', 1))  # noqa: S704
+    return Markup(svg.replace(f'width="{_WIDTH}" height="{_HEIGHT}"', f'viewBox="0 0 {_WIDTH} {_HEIGHT}"', 1))  # noqa: S704 - see above
 
 
 def _time(at_ms: float) -> datetime:

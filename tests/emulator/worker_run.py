@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.unit.results.records import read_records
 from worker.batch.reader import parse_manifest
 from worker.batch.record import Record
 from worker.batch.task import Shard
 from worker.oss.signing import Credentials
 from worker.results.directory import DirectoryStore
-from worker.results.loading import read_records
 from worker.run import RunOptions, run_job
 from worker.settings.loading import load_settings
 from worker.summary import Snapshot, Summary

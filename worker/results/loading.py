@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from worker.batch.fact import MAX_RANK, entries_of, reranked
 from worker.batch.ledger import Ledger
-from worker.batch.record import Record, decode
 from worker.batch.segment import in_order, may_hold
 from worker.batch.task import Shard
 from worker.errors import ResultsError
@@ -63,14 +62,6 @@ async def read_ledger(store: Store, shard: Shard, warn: Callable[[str], None]) -
     """
     warn_once = once(warn)
     return await anew(lambda: _read_ledger(store, shard, warn_once))
-
-
-async def read_records(store: Store, take: Callable[[Record], None], warn: Callable[[str], None]) -> None:
-    """Hand over every record of a job, as `read_lines` reads them."""
-    async with aclosing(read_lines(store, decode, warn)) as batches:
-        async for batch in batches:
-            for record in batch:
-                take(record)
 
 
 async def read_lines(

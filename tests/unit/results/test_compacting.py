@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.fakes import EPOCH, numbered, record, refused
 from tests.unit.results.history import PLACE, SEGMENTS, TASKS, History, Line, lines
 from tests.unit.results.objects import LOST, Objects
+from tests.unit.results.records import read_records
 from worker.batch.record import BAD_ROW, ErrorRecord, Record, Status, encode
 from worker.batch.segment import is_segment
 from worker.batch.task import Shard, target_digest
@@ -23,7 +24,7 @@ from worker.errors import ResultsError, UsageError
 from worker.results.compacting import MANY_SEGMENTS, compact, compact_if_many
 from worker.results.directory import DirectoryStore
 from worker.results.lines import BadLine
-from worker.results.loading import read_ledger, read_records
+from worker.results.loading import read_ledger
 from worker.results.patience import Patience
 from worker.results.pruning import Pruned, prune
 from worker.results.recalling import recall

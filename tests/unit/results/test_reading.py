@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.fakes import TASK, numbered, record
+from tests.unit.results.records import read_records
 from worker.batch.record import Record, decode_brief, encode
 from worker.batch.task import Shard, target_digest
 from worker.errors import ResultsError, UsageError
 from worker.results import lines as results_lines
 from worker.results.directory import DirectoryStore
 from worker.results.lines import NOTHING, BadLine, Cutter, SegmentLines, Take, split
-from worker.results.loading import read_ledger, read_records
+from worker.results.loading import read_ledger
 
 SEGMENT = "run/0-of-1.aaaa.0.jsonl"
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.fakes import numbered, record, refused
 from tests.unit.results.objects import LOST, Objects
+from tests.unit.results.records import read_records
 from worker.batch.record import Record, encode
 from worker.errors import ResultsError
 from worker.results.appending import Appender, BucketAppender, DirectoryAppender
 from worker.results.directory import DirectoryStore, ensure_writable
-from worker.results.loading import read_records
 from worker.results.patience import Patience
 from worker.results.store import StoreError, TakenError
 from worker.results.writing import ResultsLog

@@ -10,6 +10,12 @@ from worker.dispatch.stopping import Reason, Stop
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
+def ignore_signals() -> None:
+    """From here on no signal makes it another end."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def stopping(stop: Stop, max_duration_s: float | None = None) -> Iterator[None]:
     """SIGTERM and SIGINT stop the run: for process 1 of a container nobody else does. So does the end of its time."""

@@ -1,12 +1,11 @@
 """How a command ends: its exit code, what it says, and the line that it leaves for Kubernetes."""
 
 import json
-import signal
 from contextlib import suppress
 from pathlib import Path
 
 from worker.errors import CollisionError, Exit, UsageError, WorkerError
-from worker.signals import NUMBERS
+from worker.signals import ignore_signals
 from worker.summary import OUTCOMES
 from worker.telemetry.output import complain, print_json
 
@@ -40,8 +39,7 @@ def ending_by(error: WorkerError) -> dict[str, object]:
 
 def leave_word(ending: dict[str, object]) -> None:
     """Tell Kubernetes how it ended, in one line, where it asks for it. From here on no signal makes it another end."""
-    for number in NUMBERS:
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals()
     if _TERMINATION_LOG.exists():
         with suppress(OSError):
             _TERMINATION_LOG.write_text(json.dumps(ending) + "\n")

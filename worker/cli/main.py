@@ -16,7 +16,7 @@ from worker.cli.reporting import report
 from worker.cli.running import retry, run
 from worker.cli.serving import serve
 from worker.errors import StopSignalError, UsageError, WorkerError
-from worker.signals import NUMBERS
+from worker.signals import NUMBERS, ignore_signals
 from worker.telemetry.output import complain, open_standard_streams
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def main() -> None:
 
 
 def _exit_interrupted(_number: int, _frame: object) -> None:
+    ignore_signals()
     error = StopSignalError("a signal came before there was anything to tell")
     with suppress(RuntimeError):  # it came in the midst of something that was being told
         tell(error, as_json="--json" in sys.argv[1:])

@@ -31,8 +31,9 @@ check: $(VENV)/.test  ## style, types and boundaries
 	$(BIN)/python -m mypy $(CODE)
 	$(BIN)/lint-imports
 
-chaos: $(VENV)/.test  ## the fault tests with their full counts (up to an hour)
+chaos: $(VENV)/.test  ## the fault tests and the properties with their full counts (up to an hour)
 	$(PYTEST) -m chaos --timeout 3000
+	$(PYTEST) -m "hypothesis and not chaos" --hypothesis-profile full
 
 bench: $(VENV)/.local  ## measure: every figure with a unit of time, every ratio
 	$(BIN)/python -m bench

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 import pytest
 from hypothesis import settings
 
+from tests.examples import FULL
+
 # No deadline for one example: how long it takes says more about the machine's other work than about the code.
 settings.register_profile("project", deadline=None)
+settings.register_profile(FULL, deadline=None)
 settings.load_profile("project")
 
 Figures = Callable[[Mapping[str, object]], None]

@@ -86,7 +86,7 @@ async def test_a_killed_process_is_started_again_and_goes_on_where_it_was(desk: 
         assert len(server.posts) - TASKS <= kills * (CONCURRENCY + 1000)
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", ["./results", pytest.param("oss://results/logs", marks=pytest.mark.chaos)])
 async def test_a_process_that_dies_again_and_again_is_given_up(desk: Desk, results: str) -> None:
     async with StandIn(buckets(50), delay_s=60) as server:
         desk.set_up(server, concurrency=4, results=results)
@@ -103,7 +103,7 @@ async def test_a_process_that_dies_again_and_again_is_given_up(desk: Desk, resul
         assert "ended with signal 9, again and again" in "\n".join(ended.json["notes"])
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", [pytest.param("./results", marks=pytest.mark.chaos), "oss://results/logs"])
 async def test_what_a_process_has_recorded_that_is_killed_while_the_run_stops_is_counted(
     desk: Desk, results: str
 ) -> None:

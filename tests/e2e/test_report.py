@@ -42,7 +42,7 @@ def pictures(page: Path) -> list[tuple[str | None, tuple[int, int]]]:
     return found
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", ["./results", pytest.param("oss://results/logs", marks=pytest.mark.chaos)])
 async def test_the_forms_of_a_report_agree_with_the_lines_of_the_run(desk: Desk, results: str) -> None:
     keys = keys_below("in/", 30) | {ODD: "E"}
     bad = (ODD, "in/00001.jpg")

@@ -22,7 +22,7 @@ class Trouble:
         return refusal(500, "InternalError") if request.key.endswith("3.jpg") else None
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", [pytest.param("./results", marks=pytest.mark.chaos), "oss://results/logs"])
 async def test_a_retry_plans_what_has_failed_and_nothing_else(desk: Desk, results: str) -> None:
     trouble = Trouble()
     async with StandIn({"photos": keys_below("in/", 20), "renditions": {}, "results": {}}, trouble) as server:

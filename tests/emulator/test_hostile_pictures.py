@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.emulator.golden.sources import sources
 from tests.emulator.hostile import blinking_gif, lying_jpeg, whole_png
 from tests.emulator.pictures import opened, refusal_or_none
+from tests.examples import examples
 from worker.emulator.budget import WORKING_MEMORY
 from worker.emulator.images import render
 from worker.emulator.images.geometry import Size
@@ -106,7 +107,7 @@ def outcome(key: str, process: str) -> str:
     return ""
 
 
-@settings(max_examples=500, suppress_health_check=list(HealthCheck))
+@settings(examples(500), suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(KEYS), processes)
 @example("moving.gif", "image/watermark,text_4paI,fill_1,size_1000")
 def test_a_random_process_makes_a_picture_or_is_refused(key: str, process: str) -> None:

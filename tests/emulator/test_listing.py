@@ -12,10 +12,11 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from defusedxml import ElementTree
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.emulator.client import Client
+from tests.examples import examples
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.layout import stowed_name
 from worker.emulator.memory_store import MemoryStore
@@ -45,7 +46,7 @@ def filled(store: Store, keys: Sequence[str]) -> Store:
     return store
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(
     keys=KEYS,
     prefix=st.sampled_from(["", "a", "a/", "b-", "a/b"]),

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.client import Client, unsigned
+from tests.examples import examples
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.layout import plain_segments
 from worker.emulator.memory_store import MemoryStore
@@ -71,7 +72,7 @@ def in_order(keys: Sequence[str] | set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("make", [folder, memory])
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(keys=st.lists(KEYS, max_size=12), gone=st.sets(st.integers(0, 11)), prefix=KEYS, start=KEYS)
 def test_any_keys_come_back_with_their_bytes_and_in_byte_order(
     make: Make, keys: list[str], gone: set[int], prefix: str, start: str

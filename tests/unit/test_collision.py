@@ -3,9 +3,10 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from worker.batch.collision import disjoint, fold, tells_apart
 from worker.batch.document import Place
 from worker.batch.pipeline import Pipeline
@@ -27,7 +28,7 @@ SOURCES = st.tuples(
 )
 FORMATS = st.sampled_from([None, None, "webp", "a"])
 # Most templates prove nothing, and are passed over.
-MANY = settings(max_examples=600)
+MANY = examples(600)
 
 
 def pipeline(key: str, name: str = "p", output_format: str | None = None) -> Pipeline:

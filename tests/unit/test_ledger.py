@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fakes import tell
 from worker.batch.fact import SIZE, reranked
 from worker.batch.ledger import Ledger
@@ -189,7 +190,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(LINES, max_size=20))
 def test_it_agrees_with_sorting_all_lines(lines: list[Line]) -> None:
     ledger = ledger_of(*lines)

@@ -113,7 +113,8 @@ def test_a_rate_that_gives_way_is_kept_as_well_and_makes_no_burst_when_it_comes_
     assert times == sorted(times)
     for index, start in enumerate(times):
         until = bisect_left(times, start + 1)
-        assert until - index <= max(at_most for _, at_most in granted[index:until]) * 1.05 + 1
+        if until - index > granted[index][1] * 1.05 + 1:  # most often its own rate is the greatest
+            assert until - index <= max(at_most for _, at_most in granted[index:until]) * 1.05 + 1
 
 
 @pytest.mark.parametrize("rate", [0.5, 5, 50, 1000, 5000])

@@ -27,9 +27,10 @@ import oss2.http
 import pytest
 from alibabacloud_oss_v2.signer import SignerV1, SignerV4
 from alibabacloud_oss_v2.types import HttpRequest, SigningContext
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from worker.oss.encoding import percent
 from worker.oss.request import Request
 from worker.oss.signing import (
@@ -125,7 +126,7 @@ FULL = Case(
 )
 
 # For each way of signing.
-FIVE_HUNDRED = settings(max_examples=500)
+FIVE_HUNDRED = examples(500)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fakes import EPOCH, numbered, record
 from tests.unit.results.history import PLACE, SEGMENTS, Line, lines
 from tests.unit.results.objects import Objects
@@ -86,7 +87,7 @@ PARTS = st.lists(SEGMENT, min_size=1, max_size=3)
 
 
 # One process for all examples: what is left of one would show in the next.
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.sampled_from(SEGMENTS), PARTS, min_size=1, max_size=9),
     st.sampled_from([Shard(0, 1), Shard(0, 1), Shard(0, 2), Shard(2, 3)]),

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.inventories import delivered, row
 from tests.stand_in import StandIn
 from tests.unit.sources.bucket import Bucket
@@ -184,7 +185,7 @@ def test_no_count_is_lost_whatever_the_keys_and_wherever_they_stand(kind: str, k
     targets=st.lists(st.sampled_from(TEMPLATES), min_size=1, max_size=2),
     told_apart=st.booleans(),
 )
-@settings(max_examples=200)
+@examples(200)
 def test_a_plan_is_refused_if_and_only_if_two_tasks_share_a_target(
     keys: list[str], targets: list[str], told_apart: bool
 ) -> None:

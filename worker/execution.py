@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
 from worker.batch.planner import PlannedTask
+from worker.batch.segment import stem
 from worker.batch.task import Shard, Task, target_digest
 from worker.connection import Connection
 from worker.dispatch.canary import Canary
@@ -47,7 +48,7 @@ class Order:
     @property
     def stem(self) -> str:
         """What the names of the process's files begin with, below the job's place."""
-        return f"{self.run}/{self.shard.index}-of-{self.shard.count}.{self.proc}"
+        return stem(self.run, self.shard, self.proc)
 
 
 class Execution:

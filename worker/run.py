@@ -15,6 +15,7 @@ from worker.batch.failed import FailedTargets
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Manifest
 from worker.batch.planner import PlannedTask
+from worker.batch.segment import SUMMARY
 from worker.batch.task import Shard
 from worker.conclusion import Circumstances, summarize
 from worker.connection import Connection, Log, connect
@@ -202,7 +203,7 @@ class _Run:
             return summary
         content = msgspec.json.format(msgspec.json.encode(summary.document()), indent=2) + b"\n"
         try:
-            await self._patience.over(lambda: self._store.create(f"{self._order.stem}.summary.json", content))
+            await self._patience.over(lambda: self._store.create(self._order.stem + SUMMARY, content))
         except ResultsError as error:
             # The lines are durable: what they count is told, though not beside them.
             first, *others = self._outcomes

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batch.segment import in_order, is_of_verification, is_segment, may_hold, run_of
+from worker.batch.segment import (
+    SUMMARY,
+    FileName,
+    file_name,
+    in_order,
+    is_of_verification,
+    is_segment,
+    may_hold,
+    run_of,
+    stem,
+)
 from worker.batch.task import Shard
 
 
@@ -68,3 +78,25 @@ def test_a_segment_of_another_shard_is_left_out_and_one_of_an_unknown_shard_is_n
     assert may_hold("run/1-of-4.abcd.0.jsonl", Shard(2, 3))
     assert may_hold("run/copied.jsonl", Shard(0, 4))
     assert may_hold("run/0-of-0.abcd.0.jsonl", Shard(1, 4))
+
+
+def test_a_name_tells_which_process_has_left_a_file() -> None:
+    left = stem("night", Shard(2, 8), "0a1b")
+    assert file_name(f"{left}.12.jsonl") == FileName("night", Shard(2, 8), "0a1b", is_summary=False)
+    assert file_name(left + SUMMARY) == FileName("night", Shard(2, 8), "0a1b", is_summary=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "checkpoint/2-of-8.0a1b.12.jsonl",
+        "night/verify.0a1b.0.jsonl",
+        "night/2-of-8.0a1b.jsonl",
+        "night/2-of-8.0a1b.x.jsonl",
+        "night/2-of-8.0a1b.0.summary.json",
+        "night/2-of-8.0a1b.0.jsonl.gz",
+        "2-of-8.0a1b.0.jsonl",
+    ],
+)
+def test_other_names_are_those_of_no_process(name: str) -> None:
+    assert file_name(name) is None

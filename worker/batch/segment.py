@@ -1,16 +1,43 @@
-"""Segments: the files of a job's log by their names, `{run}/{i}-of-{n}.{proc}.{seq}.jsonl`."""
+"""Files of a job by their names: `{run}/{i}-of-{n}.{proc}.{seq}.jsonl`, a segment, or `...summary.json`."""
 
 import re
+from dataclasses import dataclass
 from math import gcd
 
 from worker.batch.task import Shard
 
 SUFFIX = ".jsonl"
+SUMMARY = ".summary.json"
 # Where derived files are, beside the runs.
 CHECKPOINT = "checkpoint"
 # What the segments of `verify` begin with in place of a shard: they are of no run.
 VERIFICATION = "verify"
 _SHARD = re.compile(r"([0-9]{1,9})-of-([0-9]{1,9})\.", re.ASCII)
+_FILE = re.compile(_SHARD.pattern + r"([^.]+)(\.[0-9]+\.jsonl|\.summary\.json)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """What the name of a file tells that a process of a run has left: whose it is."""
+
+    run: str
+    shard: Shard
+    proc: str
+    is_summary: bool
+
+
+def stem(run: str, shard: Shard, proc: str) -> str:
+    """What the names of a process's files begin with, below the job's place."""
+    return f"{run}/{shard.index}-of-{shard.count}.{proc}"
+
+
+def file_name(name: str) -> FileName | None:
+    """What a name below the job's place tells; None where no process of a run gives such names."""
+    run, _, file = name.partition("/")
+    match = _FILE.fullmatch(file)
+    if match is None or run == CHECKPOINT:
+        return None
+    return FileName(run, Shard(int(match[1]), int(match[2])), match[3], match[4] == SUMMARY)
 
 
 def is_segment(name: str) -> bool:

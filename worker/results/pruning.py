@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from worker.batch.record import milliseconds
-from worker.batch.segment import CHECKPOINT, SUFFIX, in_order, is_of_run, is_segment, run_of
+from worker.batch.segment import CHECKPOINT, SUFFIX, SUMMARY, in_order, is_of_run, is_segment, run_of
 from worker.results.compacting import compact
 from worker.results.loading import unreadable
 from worker.results.patience import Patience
 from worker.results.reading import pieces
 from worker.results.store import Store, Stored, StoreError
 
-_SUMMARY = ".summary.json"
 # Files are dated by one clock, summaries by another: nobody asks which of them is right to a day.
 _DOUBT = timedelta(days=1)
 
@@ -86,7 +85,7 @@ async def _started(store: Store, files: Sequence[Stored]) -> dict[str, list[date
     """
     started: dict[str, list[datetime]] = {}
     ended: set[tuple[str, str]] = set()
-    summaries = [(file, 0) for file in files if file.name.endswith(_SUMMARY)]
+    summaries = [(file, 0) for file in files if file.name.endswith(SUMMARY)]
     async for file, piece in pieces(store, summaries):
         if piece:
             with suppress(msgspec.DecodeError, ValueError):
@@ -105,4 +104,4 @@ async def _started(store: Store, files: Sequence[Stored]) -> dict[str, list[date
 
 def _process(name: str) -> tuple[str, str]:
     """What tells a process by its files: the run, and the beginning of their names."""
-    return in_order(f"{name.removesuffix(_SUMMARY)}.0{SUFFIX}" if name.endswith(_SUMMARY) else name)[:2]
+    return in_order(f"{name.removesuffix(SUMMARY)}.0{SUFFIX}" if name.endswith(SUMMARY) else name)[:2]

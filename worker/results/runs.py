@@ -1,6 +1,5 @@
 """The runs of a job, as their files tell of them: summaries, and segments that no summary counts."""
 
-import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -10,15 +9,12 @@ import msgspec
 
 from worker.batch.damage import Damage
 from worker.batch.record import Brief, Record, decode, decode_brief, timestamp
-from worker.batch.segment import CHECKPOINT, in_order, is_of_verification, is_segment, run_of
+from worker.batch.segment import SUMMARY, file_name, in_order, is_of_verification, is_segment, run_of, stem
 from worker.batch.standing import RunStanding, Told, Trace, run_standing, shard_of
 from worker.batch.superseded import Superseded
-from worker.batch.task import Shard
 from worker.results.loading import read_lines
 from worker.results.store import GoneError, Store, Stored
 
-_FILE = re.compile(r"([0-9]{1,9})-of-([0-9]{1,9})\.([^.]+)\.([0-9]+\.jsonl|summary\.json)", re.ASCII)
-_SUMMARY = "summary.json"
 _FIRST_BYTES = 1 << 16
 # Files are dated by one clock, summaries by another: nobody asks which of them is right to a day.
 _DOUBT = timedelta(days=1)
@@ -75,7 +71,7 @@ class RunReader:
 
     async def count_lines(self, runs: list[Run]) -> None:
         """Count the lines of processes that have left no summary."""
-        traces = {f"{trace.run}/{_stem(trace)}": trace for run in runs for trace in run.traces}
+        traces = {f"{stem(trace.run, trace.shard, trace.proc)}.": trace for run in runs for trace in run.traces}
         for beginning, trace in traces.items():
 
             def take(line: Brief, trace: Trace = trace) -> None:
@@ -118,8 +114,8 @@ class RunReader:
         files: dict[str, list[Stored]] = {}
         self._files = await self._store.files()
         for file in self._files:
-            if run_of(file.name) != CHECKPOINT and _FILE.fullmatch(file.name.partition("/")[2]):
-                files.setdefault(run_of(file.name), []).append(file)
+            if (name := file_name(file.name)) is not None:
+                files.setdefault(name.run, []).append(file)
         return files
 
     async def _read_lines(self, wanted: Callable[[str], bool], take: Callable[[Brief], None]) -> None:
@@ -131,7 +127,7 @@ class RunReader:
     async def _read(self, name: str, files: list[Stored]) -> Run | None:
         run, ended = Run(name), set()
         for file in files:
-            if file.name.endswith(f".{_SUMMARY}") and (told := await self._summary(file)) is not None:
+            if file.name.endswith(SUMMARY) and (told := await self._summary(file)) is not None:
                 ended |= {(shard_of(told.shard), proc) for proc in (told.proc, *told.processes)}
                 run.summaries += 1
                 if told.command == _RETRY:
@@ -139,11 +135,11 @@ class RunReader:
                 else:
                     run.told.append(told)
         for file in sorted(files, key=lambda one: in_order(one.name)):
-            shard, proc, kind = _parts(file.name)
-            if kind != _SUMMARY and (shard, proc) not in ended:
-                ended.add((shard, proc))
+            of = file_name(file.name)
+            if of is not None and not of.is_summary and (of.shard, of.proc) not in ended:
+                ended.add((of.shard, of.proc))
                 at = await self._first_at(file)
-                run.traces.append(Trace(name, shard, proc, at, at))
+                run.traces.append(Trace(name, of.shard, of.proc, at, at))
         return run if run.told or run.traces else None
 
     async def _summary(self, file: Stored) -> Told | None:
@@ -173,13 +169,3 @@ def _is_of(run: str) -> Callable[[str], bool]:
 
 def _begins_with(beginning: str) -> Callable[[str], bool]:
     return lambda name: name.startswith(beginning)
-
-
-def _parts(name: str) -> tuple[Shard, str, str]:
-    match = _FILE.fullmatch(name.partition("/")[2])
-    assert match is not None
-    return Shard(int(match[1]), int(match[2])), match[3], match[4]
-
-
-def _stem(trace: Trace) -> str:
-    return f"{trace.shard.index}-of-{trace.shard.count}.{trace.proc}."

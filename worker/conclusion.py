@@ -126,7 +126,11 @@ def summarize(
         manifest_digest=about.manifest_digest,
         settings_digest=about.settings_digest,
         first_error=_first_error(code, total, troubles),
-        notes=[*about.notes, *(trouble.message for trouble in troubles), *(f"{entry.place}: this entry selected nothing" for entry in empty)],
+        notes=[
+            *about.notes,
+            *(trouble.message for trouble in troubles),
+            *(f"{entry.place}: this entry selected nothing" for entry in empty),
+        ],
         timeline=sorted(timeline, key=attrgetter("at")),
     )
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from deploy.kubernetes.lint import CronJob
+from deploy.kubernetes.lint.cronjob import CronJob
 
 Tree = dict[str, Any]
 _BACKOFF_S, _LONGEST_BACKOFF_S, _SCALE = 10, 360, 0.01

@@ -1,4 +1,4 @@
-"""Alert rules and dashboard ask for metrics that there are, and say what they mean; promtool judges where it is there."""
+"""Alert rules and dashboard ask for what there is, and mean what they say: promtool judges, where it is there."""
 
 import json
 import re

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.kubernetes.lint import CronJob, problems
+from deploy.kubernetes.lint import problems
+from deploy.kubernetes.lint.cronjob import CronJob
 from tests.e2e.desk import KEYS, MANIFEST, lines_in, saved_in, until
 from tests.kubernetes.lifecycle import Job, cronjob_of
 from tests.kubernetes.rendering import KUBERNETES, render

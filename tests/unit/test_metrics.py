@@ -93,11 +93,11 @@ async def test_a_port_that_is_taken_is_an_os_error() -> None:
                 pass
 
 
-async def pushed(**changes: object) -> str:
+async def pushed() -> str:
     """What a Pushgateway is told of the end of a run."""
     gateway = Gateway()
     async with gateway.server() as server:
-        await asyncio.to_thread(push_metrics, str(server.make_url("/")), summary(**changes))
+        await asyncio.to_thread(push_metrics, str(server.make_url("/")), summary())
     (found,) = gateway.groups.values()
     return found
 

@@ -1,8 +1,10 @@
 """The overlays are what a cluster takes, and what the worker needs; each rule of the linter is broken once."""
 
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,46 @@ def test_another_manifest_is_another_config_map(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("w_200", "w_300"))
     after = {one["metadata"]["name"] for one in of_kind("ConfigMap", list(yaml.safe_load_all(render(file.parent))))}
     assert not before & after
+
+
+PAGE = (KUBERNETES.parents[1] / "docs" / "kubernetes.md").read_text()
+PATCHES = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+
+
+def test_the_patches_of_the_page_open_what_they_say_and_break_nothing(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    file = tmp_path / "kubernetes" / "overlays" / "sharded" / "kustomization.yaml"
+    # "All under one `patches:`".
+    lines = [patch.removeprefix("patches:\n") for patch in PATCHES if patch.startswith("patches:\n")]
+    file.write_text(file.read_text() + "patches:\n" + "".join(lines))
+    text = render(file.parent)
+    assert problems(text) == []
+    found = list(yaml.safe_load_all(text))
+    for document in found:
+        kubernetes_validate.validate(document, RELEASES[-1], strict=True)
+    (account,) = of_kind("ServiceAccount", found)
+    assert account["metadata"]["annotations"] == {"pod-identity.alibabacloud.com/role-name": "MY-ROLE"}
+    assert account["automountServiceAccountToken"] is False
+    (before,), (after,) = of_kind("NetworkPolicy", documents("sharded")), of_kind("NetworkPolicy", found)
+    opened = [way for way in after["spec"]["egress"] if way not in before["spec"]["egress"]]
+    assert [way["ports"][0]["port"] for way in opened] == [9091, 3128]
+    assert all(way["to"] for way in opened)
+    assert [way for way in after["spec"]["egress"] if way not in opened] == before["spec"]["egress"]
+
+
+def test_the_page_tells_the_steps_in_an_order_in_which_they_work() -> None:
+    commands = re.findall(
+        r"^ +(oss-saveas validate|kubectl (?:create|label) namespace|kubectl kustomize|kubectl apply)",
+        PAGE,
+        re.MULTILINE,
+    )
+    assert commands == [
+        "kubectl create namespace",
+        "kubectl label namespace",
+        "oss-saveas validate",
+        "kubectl kustomize",
+        "kubectl apply",
+    ]
 
 
 def spec_of(job: Tree) -> Tree:

@@ -144,6 +144,15 @@ def test_the_page_tells_the_steps_in_an_order_in_which_they_work() -> None:
     ]
 
 
+def test_the_hours_of_the_capacity_table_are_reckoned_right() -> None:
+    rows = re.findall(r"^\| ([0-9,]+)/s, ([0-9]+) MB/s [^|]*\| ([0-9.]+) s \| (.+) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 12
+    for requests, megabytes, latency_s, cells in rows:
+        for pods, cell in zip((1, 4, 16), cells.split(" | "), strict=True):
+            rate = min(float(requests.replace(",", "")), float(megabytes) / 0.4, pods * 64 / float(latency_s))
+            assert cell == f"{10_000_000 / rate / 3600:,.1f} h"
+
+
 def spec_of(job: Tree) -> Tree:
     found: Tree = job["spec"]["jobTemplate"]["spec"]
     return found

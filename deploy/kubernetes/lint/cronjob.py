@@ -9,8 +9,6 @@ import yaml
 Tree = dict[str, Any]
 WORKER = "worker"
 _SETTING = "OSS_SAVEAS_"
-# Which run it is, not how it runs.
-_RESERVED = frozenset({f"{_SETTING}{name}" for name in ("CONFIG", "RUN", "SHARDS", "PARALLELISM", "NOW")})
 _FLAGS: Mapping[str, tuple[str, ...]] = {"--endpoint": ("endpoint",), "--results": ("results",)}
 _SECRET = re.compile("secret|access_?key|passw|token", re.IGNORECASE)
 
@@ -83,7 +81,7 @@ class CronJob:
         """What the worker goes by: arguments before the environment before the file, as far as that can be read."""
         found, _ = _read(self._text or "")
         for name in self.env:
-            if name.startswith(_SETTING) and name not in _RESERVED and (value := self.value(name)):
+            if name.startswith(_SETTING) and (value := self.value(name)):
                 _put(found, name.removeprefix(_SETTING).lower().split("__"), value)
         for flag, path in _FLAGS.items():
             if (given := self.option(flag)) is not None:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from worker.batch.record import timestamp
-from worker.dispatch.outcome import Outcome
+from worker.dispatch.outcome import Outcome, Trouble
 from worker.dispatch.stopping import Reason
 from worker.dispatch.tally import Tally
 from worker.errors import Exit, foremost
@@ -18,6 +18,8 @@ from worker.sources.enumeration import Enumeration
 from worker.summary import OUTCOMES, Summary
 from worker.timeline import Event
 
+# Ends of which no task tells anything.
+_BESIDE_TASKS = frozenset({Exit.UNEXPECTED, Exit.RESULTS})
 # What says that all tasks have an outcome.
 _FINISHED = frozenset({Exit.OK, Exit.FAILED, Exit.NOTHING_SELECTED})
 
@@ -90,7 +92,7 @@ def summarize(
         requests.update(outcome.requests)
         timeline.extend(outcome.timeline)
     code = how_it_ended(outcomes, total, enumeration, accept)
-    troubles = [trouble.message for outcome in outcomes for trouble in outcome.troubles]
+    troubles = [trouble for outcome in outcomes for trouble in outcome.troubles]
     empty = enumeration.empty if enumeration else []
     return Summary(
         command=about.command,
@@ -123,7 +125,21 @@ def summarize(
         target_bytes=total.target_bytes,
         manifest_digest=about.manifest_digest,
         settings_digest=about.settings_digest,
-        first_error=msgspec.to_builtins(total.first_error),
-        notes=[*about.notes, *troubles, *(f"{entry.place}: this entry selected nothing" for entry in empty)],
+        first_error=_first_error(code, total, troubles),
+        notes=[
+            *about.notes,
+            *(trouble.message for trouble in troubles),
+            *(f"{entry.place}: this entry selected nothing" for entry in empty),
+        ],
         timeline=sorted(timeline, key=attrgetter("at")),
     )
+
+
+def _first_error(code: Exit, total: Tally, troubles: Sequence[Trouble]) -> dict[str, object] | None:
+    """What to hear of first: the error of a task, or what was in the way where that says more of the end."""
+    deciding = next((trouble for trouble in troubles if trouble.exit_code is code), None)
+    if total.first_error is not None and (deciding is None or code not in _BESIDE_TASKS):
+        found: dict[str, object] = msgspec.to_builtins(total.first_error)
+        return found
+    trouble = deciding or next(iter(troubles), None)
+    return {"message": trouble.message} if trouble else None

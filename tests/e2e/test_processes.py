@@ -101,6 +101,10 @@ async def test_a_process_that_dies_again_and_again_is_given_up(desk: Desk, resul
         ended = await desk.end(process)
         assert (ended.code, ended.json["saved"], ended.json["enumeration"]) == (1, 0, "partial")
         assert "ended with signal 9, again and again" in "\n".join(ended.json["notes"])
+        # The one line that is left in a cluster says why, too.
+        assert "ended with signal 9, again and again" in ended.json["first_error"]["message"]
+        stands = await desk.run("status", "copies")
+        assert (stands.code, "ended with signal 9, again and again" in stands.out) == (5, True)
 
 
 @pytest.mark.parametrize("results", [pytest.param("./results", marks=pytest.mark.chaos), "oss://results/logs"])

@@ -95,6 +95,11 @@ async def test_what_cannot_be_reported_or_written_is_told(desk: Desk) -> None:
         assert nowhere.code == 73
         assert "cannot be written" in nowhere.err
         assert (await desk.run("report", "copies", "--embed", "61")).code == 64
+        one = await desk.run(
+            "report", "copies", "--html", "page.html", "--csv", f"../{desk.path.name}/page.html", "--embed", "0"
+        )
+        assert (one.code, "name one file" in one.err) == (64, True)
+        assert not (desk.path / "page.html").exists()
         desk.write("config.yaml", "results: ./results\n")  # nobody to ask for pictures
         assert (await desk.run("report", "copies")).code == 64
         for nobody in (("--embed", "0"), ("--json",), ("--csv", "failed.csv")):

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from deploy.kubernetes.lint import CronJob
+from deploy.kubernetes.lint.cronjob import CronJob
 
 Tree = dict[str, Any]
 _BACKOFF_S, _LONGEST_BACKOFF_S, _SCALE = 10, 360, 0.01
@@ -29,12 +29,16 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START")
 
 @dataclass(slots=True)
 class Pod:
-    """A pod: a process with a disk of its own. `evicted`: it has the condition DisruptionTarget."""
+    """A pod: a process with a disk of its own. `evicted`: it has the condition DisruptionTarget.
+
+    `began_s` is on the clock of the event loop, which is that of time.monotonic().
+    """
 
     index: int
     number: int
     process: Process
     disk: Path
+    began_s: float
     evicted: bool = False
     output: str = ""
 
@@ -172,6 +176,7 @@ class Job:
         number = next(self._numbers)
         disk = self.folder / f"pod-{number}"
         mounts = self._mount(disk)
+        began_s = asyncio.get_running_loop().time()
         args = [_inside(arg, mounts) for arg in self.cronjob.worker["args"]]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -184,7 +189,7 @@ class Job:
             stdout=PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        pod = Pod(index, number, process, disk)
+        pod = Pod(index, number, process, disk, began_s)
         self.pods.append(pod)
         return pod
 

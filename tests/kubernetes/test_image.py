@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import Figures
 from tests.kubernetes.rendering import KUBERNETES, render
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.chaos
-def test_the_image_runs_the_demonstration_as_a_user_without_rights(image: str, tmp_path: Path) -> None:
+def test_the_image_runs_the_demonstration_as_a_user_without_rights(
+    image: str, tmp_path: Path, figures: Figures
+) -> None:
     work = tmp_path / "work"
     shutil.copytree(ROOT / "jobs", work / "jobs")
     shutil.copy(ROOT / "config.yaml", work)
@@ -95,6 +98,8 @@ def test_the_image_runs_the_demonstration_as_a_user_without_rights(image: str, t
         assert buildah(*run, "id", "-u") == "65532"
         tools = buildah(*run, "sh", "-c", "for tool in gcc cc make pip; do command -v $tool; done; true")
         assert tools == ""
+        size, base = (buildah("images", "--format", "{{.Size}}", name) for name in (image, BASE))
+        figures({"is the size of the image with the local OSS": size, "of that its base": base})
     finally:
         buildah("rm", container)
 

@@ -1,8 +1,10 @@
 """The overlays are what a cluster takes, and what the worker needs; each rule of the linter is broken once."""
 
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,14 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it has no annotati
 import pytest
 import yaml
 
-from deploy.kubernetes.lint import problems, shortest_period_s
+from deploy.kubernetes.lint import problems
+from deploy.kubernetes.lint.timing import seconds, shortest_period_s
 from tests.fakes import EPOCH
 from tests.kubernetes.rendering import KUBERNETES, OVERLAYS, render, rendered
+from worker import arguments
 from worker.batch.reader import parse_manifest
 from worker.emulator.access.reading import read_access
+from worker.errors import UsageError
 from worker.settings.loading import load_settings
 
 Tree = dict[str, Any]
@@ -47,9 +52,19 @@ def test_older_releases_do_not(release: str) -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_linter_has_nothing_to_say(overlay: str) -> None:
     assert problems(rendered(overlay)) == []
-    script = [sys.executable, str(KUBERNETES / "lint.py")]
-    done = subprocess.run(script, input=rendered(overlay), capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert linted(rendered(overlay)) == (0, "")
+
+
+def linted(text: str) -> tuple[int, str]:
+    """How the linter ends as a command, and what it says."""
+    command, root = [sys.executable, "-m", "deploy.kubernetes.lint"], KUBERNETES.parents[1]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=root)
+    return done.returncode, done.stderr
+
+
+def test_the_linter_as_a_command_tells_what_is_wrong() -> None:
+    code, said = linted(rendered("sharded").replace("concurrencyPolicy: Forbid", "concurrencyPolicy: Allow"))
+    assert (code, said.count("\n"), "concurrencyPolicy is Forbid" in said) == (1, 1, True)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -89,6 +104,55 @@ def test_another_manifest_is_another_config_map(tmp_path: Path) -> None:
     assert not before & after
 
 
+PAGE = (KUBERNETES.parents[1] / "docs" / "kubernetes.md").read_text()
+PATCHES = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+
+
+def test_the_patches_of_the_page_open_what_they_say_and_break_nothing(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    file = tmp_path / "kubernetes" / "overlays" / "sharded" / "kustomization.yaml"
+    # "All under one `patches:`".
+    lines = [patch.removeprefix("patches:\n") for patch in PATCHES if patch.startswith("patches:\n")]
+    file.write_text(file.read_text() + "patches:\n" + "".join(lines))
+    text = render(file.parent)
+    assert problems(text) == []
+    found = list(yaml.safe_load_all(text))
+    for document in found:
+        kubernetes_validate.validate(document, RELEASES[-1], strict=True)
+    (account,) = of_kind("ServiceAccount", found)
+    assert account["metadata"]["annotations"] == {"pod-identity.alibabacloud.com/role-name": "MY-ROLE"}
+    assert account["automountServiceAccountToken"] is False
+    (before,), (after,) = of_kind("NetworkPolicy", documents("sharded")), of_kind("NetworkPolicy", found)
+    opened = [way for way in after["spec"]["egress"] if way not in before["spec"]["egress"]]
+    assert [way["ports"][0]["port"] for way in opened] == [9091, 3128]
+    assert all(way["to"] for way in opened)
+    assert [way for way in after["spec"]["egress"] if way not in opened] == before["spec"]["egress"]
+
+
+def test_the_page_tells_the_steps_in_an_order_in_which_they_work() -> None:
+    commands = re.findall(
+        r"^ +(oss-saveas validate|kubectl (?:create|label) namespace|kubectl kustomize|kubectl apply)",
+        PAGE,
+        re.MULTILINE,
+    )
+    assert commands == [
+        "kubectl create namespace",
+        "kubectl label namespace",
+        "oss-saveas validate",
+        "kubectl kustomize",
+        "kubectl apply",
+    ]
+
+
+def test_the_hours_of_the_capacity_table_are_reckoned_right() -> None:
+    rows = re.findall(r"^\| ([0-9,]+)/s, ([0-9]+) MB/s [^|]*\| ([0-9.]+) s \| (.+) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 12
+    for requests, megabytes, latency_s, cells in rows:
+        for pods, cell in zip((1, 4, 16), cells.split(" | "), strict=True):
+            rate = min(float(requests.replace(",", "")), float(megabytes) / 0.4, pods * 64 / float(latency_s))
+            assert cell == f"{10_000_000 / rate / 3600:,.1f} h"
+
+
 def spec_of(job: Tree) -> Tree:
     found: Tree = job["spec"]["jobTemplate"]["spec"]
     return found
@@ -125,6 +189,24 @@ def swap(rules: list[Tree], first: int, second: int) -> None:
     rules[first], rules[second] = rules[second], rules[first]
 
 
+def max_duration(job: Tree, *words: str) -> None:
+    worker_of(job)["args"][-2:] = words
+
+
+def daily(job: Tree) -> None:
+    job["spec"]["schedule"] = "@daily"
+
+
+def daily_for_a_day(job: Tree) -> None:
+    daily(job)
+    spec_of(job)["activeDeadlineSeconds"] = 86400
+
+
+def of_a_sidecar(job: Tree) -> None:
+    pod_of(job)["containers"].append({"name": "sidecar"})
+    rules_of(job)[2]["onExitCodes"]["containerName"] = "sidecar"
+
+
 Mutation = Callable[[Tree], object]
 # What is broken, what the linter says of it, and how.
 MUTATIONS: list[tuple[str, str, Mutation]] = [
@@ -142,6 +224,12 @@ MUTATIONS: list[tuple[str, str, Mutation]] = [
     ("too few may fail", "ends no other", lambda job: spec_of(job).update(maxFailedIndexes=1)),
     ("too many rules", "more than 20", lambda job: rules_of(job).extend(rules_of(job)[1:2] * 20)),
     ("no status", "needs its status", lambda job: drop(rules_of(job)[0]["onPodConditions"][0], "status")),
+    ("all other codes", "in this order", lambda job: rules_of(job)[2]["onExitCodes"].update(operator="NotIn")),
+    ("codes of a sidecar", "in this order", of_a_sidecar),
+    ("one shard for all", "--shard", lambda job: worker_of(job)["args"].extend(["--shard", "0/8"])),
+    ("one shard for all, written so", "--shard", lambda job: worker_of(job)["args"].append("--shard=0/8")),
+    ("a wrong manifest is well", "not 64", lambda job: worker_of(job)["args"].extend(["--ok", "64"])),
+    ("an interruption is well", "not 75", lambda job: worker_of(job)["args"].append("--ok=3,75,5")),
     ("codes in disorder", "ascending", lambda job: codes(rules_of(job)[2], [77, 64, 66])),
     ("a code twice", "ascending", lambda job: codes(rules_of(job)[2], [64, 64, 66, 77])),
     ("code 0", "no failure", lambda job: codes(rules_of(job)[3], [0, 3, 5])),
@@ -153,6 +241,38 @@ MUTATIONS: list[tuple[str, str, Mutation]] = [
     ("an interruption counts", "in this order", lambda job: rules_of(job).pop(1)),
     ("other number of shards", "OSS_SAVEAS_SHARDS", lambda job: env_of(job, "OSS_SAVEAS_SHARDS").update(value="7")),
     ("no number of shards", "OSS_SAVEAS_SHARDS", lambda job: env_of(job, "OSS_SAVEAS_SHARDS").update(name="SHARDS")),
+    (
+        "results in the pod, by the environment",
+        "results are on oss://",
+        lambda job: worker_of(job)["env"].append({"name": "OSS_SAVEAS_RESULTS", "value": "./results"}),
+    ),
+    (
+        "results in the pod, by an argument",
+        "results are on oss://",
+        lambda job: worker_of(job)["args"].append("--results=./results"),
+    ),
+    (
+        "another OSS in each pod, by an argument",
+        "another OSS in each pod",
+        lambda job: worker_of(job)["args"].extend(["--endpoint", "local"]),
+    ),
+    (
+        "a longer grace, by the environment",
+        "at least 215",
+        lambda job: worker_of(job)["env"].append({"name": "OSS_SAVEAS_SHUTDOWN__GRACE_S", "value": "200"}),
+    ),
+    (
+        "a grace that is none",
+        "shutdown.grace_s is no number: 'long'",
+        lambda job: worker_of(job)["env"].append({"name": "OSS_SAVEAS_SHUTDOWN__GRACE_S", "value": "long"}),
+    ),
+    (
+        "a secret in the clear",
+        "environment: OSS_ACCESS_KEY_SECRET",
+        lambda job: worker_of(job)["env"].append({"name": "OSS_ACCESS_KEY_SECRET", "value": "hush"}),
+    ),
+    ("no pods", "cannot be judged, by its shape", lambda job: spec_of(job).update(completions="eight")),
+    ("no template", "has not the shape", lambda job: drop(spec_of(job), "template")),
     ("more completions", "OSS_SAVEAS_SHARDS", lambda job: spec_of(job).update(completions=9)),
     ("other share", "OSS_SAVEAS_PARALLELISM", lambda job: env_of(job, "OSS_SAVEAS_PARALLELISM").update(value="8")),
     ("too parallel", "parallelism is 1 to completions", lambda job: spec_of(job).update(parallelism=9)),
@@ -174,7 +294,18 @@ MUTATIONS: list[tuple[str, str, Mutation]] = [
     ("no starting deadline", "startingDeadlineSeconds", lambda job: drop(job["spec"], "startingDeadlineSeconds")),
     ("may hang for ever", "activeDeadlineSeconds is missing", lambda job: drop(spec_of(job), "activeDeadlineSeconds")),
     ("hangs into the next", "from start to start", lambda job: job["spec"].update(schedule="0 */6 * * *")),
-    ("killed in its time", "--max-duration", lambda job: worker_of(job)["args"].__setitem__(-1, "2d")),
+    ("killed in its time", "--max-duration, 2d", lambda job: worker_of(job)["args"].__setitem__(-1, "2d")),
+    ("killed in its time, written so", "--max-duration, 30h", lambda job: max_duration(job, "--max-duration=30h")),
+    ("killed in the second wave", "for each of 2 pods", lambda job: max_duration(job, "--max-duration", "12h")),
+    ("killed in the eighth wave", "for each of 8 pods", lambda job: spec_of(job).update(parallelism=1)),
+    ("a number for a duration", "'90' is not a duration", lambda job: max_duration(job, "--max-duration=90")),
+    ("two units", "'1h30m' is not a duration", lambda job: max_duration(job, "--max-duration", "1h30m")),
+    ("no value", "'' is not a duration", lambda job: max_duration(job, "--max-duration")),
+    ("no schedule", "'@every 5m' is not understood", lambda job: job["spec"].update(schedule="@every 5m")),
+    ("four fields", "is not understood", lambda job: job["spec"].update(schedule="30 1 * *")),
+    ("no such hour", "is not understood", lambda job: job["spec"].update(schedule="0 24 * * *")),
+    ("each hour", "the 3600 s from start to start", lambda job: job["spec"].update(schedule="@hourly")),
+    ("every day by name", "the 86400 s", daily_for_a_day),
     ("never cleared", "ttlSecondsAfterFinished", lambda job: drop(spec_of(job), "ttlSecondsAfterFinished")),
     ("grace too short", "shutdown.grace_s", lambda job: pod_of(job).update(terminationGracePeriodSeconds=60)),
     ("no grace", "shutdown.grace_s", lambda job: drop(pod_of(job), "terminationGracePeriodSeconds")),
@@ -211,7 +342,75 @@ def test_the_linter_finds_what_is_broken(named: str, said: str, mutate: Mutation
     found = documents("sharded")
     (job,) = of_kind("CronJob", found)
     mutate(job)
-    assert said in "\n".join(problems(yaml.safe_dump_all(found)))
+    told = "\n".join(problems(yaml.safe_dump_all(found)))
+    assert said in told
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda job: worker_of(job)["args"].extend(["--ok", "3,5"]),
+        daily,
+        lambda job: job["spec"].update(schedule="30 1 ? * ?"),
+        lambda job: worker_of(job)["env"].append({"name": "OSS_SAVEAS_RESULTS", "value": "oss://others/x"}),
+        lambda job: worker_of(job)["env"].append({"name": "ALIBABA_CLOUD_OIDC_TOKEN_FILE", "value": "/var/run/token"}),
+        lambda job: worker_of(job)["env"].append(
+            {"name": "OSS_ACCESS_KEY_SECRET", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "secret"}}}
+        ),
+    ],
+)
+def test_the_linter_lets_be_what_is_right(fit: Mutation) -> None:
+    found = documents("sharded")
+    (job,) = of_kind("CronJob", found)
+    fit(job)
+    assert problems(yaml.safe_dump_all(found)) == []
+
+
+def test_the_linter_says_what_is_no_rendering() -> None:
+    assert problems("") == ["there is no CronJob"]
+    assert problems("a: b: c") == ["the rendering is no YAML: see line 1"]
+    assert problems(f"{rendered('sharded')}\n---\napiVersion: v1\n---\n- a list\n") == [
+        "2 of the documents have no kind"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("endpoint: [", "config.yaml is no YAML: see line 1"),
+        ("- a\n- list", "config.yaml is no mapping"),
+        ("access_key_secret: hush", "config.yaml: access_key_secret"),
+        ("credentials: {security_token: hush}", "config.yaml: security_token"),
+        ("shutdown: {grace_s: [hush: }", "config.yaml is no YAML: see line 1"),
+    ],
+)
+def test_the_linter_shows_no_secret_of_the_settings(text: str, said: str) -> None:
+    found = documents("sharded")
+    for one in of_kind("ConfigMap", found):
+        one["data"]["config.yaml"] = text
+    told = "\n".join(problems(yaml.safe_dump_all(found)))
+    assert told.count(said) == 1
+    assert "hush" not in told
+
+
+def test_variables_of_a_config_map_count_as_well() -> None:
+    found = documents("sharded")
+    (job,) = of_kind("CronJob", found)
+    worker_of(job)["envFrom"] = [{"configMapRef": {"name": "more"}}]
+    found.append({"kind": "ConfigMap", "metadata": {"name": "more"}, "data": {"OSS_SAVEAS_RESULTS": "./results"}})
+    assert "results are on oss://" in "\n".join(problems(yaml.safe_dump_all(found)))
+
+
+@pytest.mark.parametrize("text", ["22h", "0.5d", "90s", "45m", "90", "1h30m", "", "2 h", "h", "-1h", "1H", "٣h"])
+def test_a_duration_is_what_the_worker_takes_for_one(text: str) -> None:
+    try:
+        expected = arguments.seconds(text)
+    except UsageError:
+        with pytest.raises(ValueError, match="not a duration"):
+            seconds(text)
+    else:
+        assert seconds(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -246,6 +445,11 @@ def test_a_config_map_without_a_hash_is_found() -> None:
         ("0,30 * * * *", 1800),
         ("0 22-23 * * *", 3600),
         ("*/20 3 * * *", 1200),
+        ("0 5/8 * * *", 8 * 3600),
+        ("0 ? * * ?", 3600),
+        ("@daily", 86400),
+        ("@weekly", 86400),  # likewise
+        ("@hourly", 3600),
     ],
 )
 def test_the_time_between_two_starts(cron: str, seconds: int) -> None:

@@ -1,9 +1,12 @@
 """How a run ended, by what its processes have done."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from worker.batch.record import Status
-from worker.conclusion import how_it_ended
+from worker.batch.record import ErrorRecord, Status
+from worker.conclusion import Circumstances, how_it_ended, summarize
 from worker.dispatch.outcome import Outcome, Trouble
 from worker.dispatch.stopping import Reason
 from worker.dispatch.tally import Tally
@@ -94,3 +97,48 @@ def test_so_many_may_fail() -> None:
     assert exit_of(outcome(5, 2), outcome(5, 2), accept=3) is Exit.FAILED
     denied = outcome(failed=3, left=1, stopped=Reason.ACCESS, refused=True)
     assert exit_of(denied, outcome(5, left=1, stopped=Reason.PEER), accept=3) is Exit.STOPPED
+
+
+BROKEN = ErrorRecord("ImageDamage", 400, "", "broken", permanent=True)
+
+
+@pytest.mark.parametrize(
+    ("met", "troubles", "expected"),
+    [
+        (None, (), None),
+        (None, (Exit.UNEXPECTED,), {"message": "told"}),
+        (None, (Exit.STOPPED, Exit.UNEXPECTED), {"message": "told"}),
+        # Sent already, so that it ends with another code than that of the trouble.
+        (None, (Exit.USAGE,), {"message": "told"}),
+        (BROKEN, (), {"code": "ImageDamage"}),
+        (BROKEN, (Exit.STOPPED,), {"code": "ImageDamage"}),
+        # No broken picture makes a process die, or a disk full.
+        (BROKEN, (Exit.UNEXPECTED,), {"message": "told"}),
+        (BROKEN, (Exit.RESULTS,), {"message": "told"}),
+    ],
+)
+def test_the_first_error_says_why_it_ended_so(
+    met: ErrorRecord | None, troubles: tuple[Exit, ...], expected: dict[str, str] | None
+) -> None:
+    one = outcome(3, 1 if met else 0, left=2 if troubles else 0, stopped=Reason.PEER if troubles else None)
+    one.tally.first_error = met
+    one = replace(one, troubles=[Trouble(code, "told") for code in troubles])
+    about = Circumstances(
+        command="run",
+        job="copies",
+        run="r",
+        shard="0/1",
+        proc="p",
+        endpoint="local",
+        ended=datetime(2026, 11, 24, tzinfo=UTC),
+        took_s=1.0,
+        manifest_digest="",
+        settings_digest="",
+        processes=(),
+        requests={},
+        timeline=(),
+        notes=(),
+    )
+    found = summarize([one], None, 0, about)
+    assert found.notes == ["told"] * len(troubles)
+    assert found.first_error is None if expected is None else expected.items() <= (found.first_error or {}).items()

@@ -131,6 +131,13 @@ def test_the_ending_tells_counts_first_error_and_where_things_are() -> None:
     assert "local" not in text
 
 
+def test_an_error_without_a_code_is_told_once_among_the_notes() -> None:
+    ended = summary(Exit.UNEXPECTED, first_error={"message": "died"}, notes=["died"])
+    text = describe_ending(ended, "results", [])
+    assert text.count("died") == 1
+    assert "explain" not in text
+
+
 def test_a_local_run_says_so_last_and_where_the_pictures_are() -> None:
     lines = describe_ending(summary(), "results", ["local-oss/renditions"]).splitlines()
     assert lines[-1].startswith("This was a local run")

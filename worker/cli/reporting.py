@@ -10,7 +10,7 @@ import uvloop
 from worker import arguments
 from worker.cli.inputs import log, settings_of
 from worker.cli.options import Config, Endpoint, JobName, Json, Region, Results
-from worker.errors import Exit
+from worker.errors import Exit, UsageError
 from worker.telemetry.output import print_json, print_text
 
 _PAIRS, _MOST_PAIRS = 24, 60
@@ -38,6 +38,8 @@ def report(
     from worker.reporting import Wanted, report_job
     from worker.telemetry.report import describe_report
 
+    if html is not None and csv is not None and html.resolve() == csv.resolve():
+        raise UsageError(f"--html and --csv name one file, {str(html)!r}", "name two: one would overwrite the other")
     if html is None and csv is None and not as_json:
         html = Path(f"{arguments.job(job)}-report.html")
     pairs = embed if html else 0

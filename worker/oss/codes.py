@@ -174,8 +174,8 @@ _TABLE = {
     ),
     "ServiceUnavailable": (
         Remedy.WAIT,
-        "The service is overloaded for the moment.",
-        f"{_LATER} `limits.requests_per_second`.",
+        "The service is overloaded, or out of order, for the moment.",
+        f"{_LATER} `limits.concurrency`; where nothing is accepted any more, the service's status page tells.",
     ),
     "InternalError": (
         Remedy.RETRY,

@@ -41,7 +41,8 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
         ("results", results),
     ]
     rows += [("pictures", path) for path in pictures]
-    if error := summary.first_error:
+    # What has no code is among the notes.
+    if (error := summary.first_error) and "code" in error:
         rows.append(("first error", f"{error['code']}: {error['message']}\noss-saveas explain {error['code']}"))
     rows += [("note", note) for note in summary.notes]
     words = _words(summary)

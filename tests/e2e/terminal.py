@@ -5,7 +5,7 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pyte
@@ -24,6 +24,7 @@ class Window:
         self.screen = pyte.HistoryScreen(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self.told = b""
+        self._changed = asyncio.Event()
         self.resize(columns, lines)
 
     def resize(self, columns: int, lines: int) -> None:
@@ -63,6 +64,14 @@ class Window:
         """This has come."""
         self.told += data
         self._stream.feed(data)
+        self._changed.set()
+
+    async def until(self, seen: Callable[[], object], within_s: float = 60) -> None:
+        """Wait until something is seen."""
+        async with asyncio.timeout(within_s):
+            while not seen():
+                self._changed.clear()
+                await self._changed.wait()
 
     def leave(self) -> None:
         """As a person does who closes it."""

@@ -39,6 +39,10 @@ async def test_a_service_with_few_slots_is_given_way_to_and_every_change_is_told
     assert all(event in ended.err for event in events)
     assert not any("paused" in event for event in events)
     assert desk.summaries()[0]["events"] == ended.json["events"]
+    timeline = ended.json["timeline"]
+    assert sum(row["saved"] for row in timeline) == ended.json["saved"]
+    assert sum(row["throttled"] for row in timeline) == sum(ended.json["tries"].values())
+    assert all(row["limits"]["concurrency"] <= 64 and row["seconds"] == 10 for row in timeline)
 
 
 async def test_with_adaptive_off_what_is_set_is_in_flight_at_once(desk: Desk) -> None:

@@ -61,7 +61,7 @@ def test_a_screen_says_what_goes_on_how_fast_and_what_is_wrong() -> None:
     bar, *lines = shown(NOW)
     assert bar == "━" * 32 + "─" * 48
     assert lines == [
-        "progress     4,100 of 10,000 (41 %), 50.0/s, 0:01:40 gone, 0:01:58 left",
+        "progress     4,100 of 10,000 (41 %), 0:01:58 left, 50.0/s, 0:01:40 gone",
         "requests     50.0/s     of 50",
         "sources      10.0 MB/s  of 20",
         "in flight    25         of 26 now, 64 at most",

@@ -28,7 +28,7 @@ def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
 
 def stream_to(window: Window) -> io.TextIOWrapper:
     """What is standard error where somebody looks at it."""
-    return io.TextIOWrapper(io.FileIO(window.theirs, "w", closefd=False), "utf-8", write_through=True)  # type: ignore[type-var]  # unbuffered
+    return io.TextIOWrapper(io.FileIO(window.theirs, "w", closefd=False), "utf-8", write_through=True)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ _WIDEST = 100
 _LABEL = 13
 _NUMBER = 11
 _HEADS = tuple(f"{head:>{max(_NUMBER, len(head) + 2)}}" for head in ("saved", "failed", "skipped", "already saved"))
-_LEAST = 3  # lines of a section: one that is empty, a heading, a row
 _SHOWN_ERRORS = 3
 _HEADING = "bold"
 _QUIET = "dim"
@@ -24,9 +23,10 @@ _QUIET = "dim"
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Some lines with a heading; `build` makes do with fewer than `wanted`."""
+    """Some lines after an empty one; `build` makes do with fewer than are `wanted`, but not with fewer than `least`."""
 
     wanted: int
+    least: int
     build: Callable[[int], list[Text]]
 
 
@@ -34,23 +34,32 @@ def screen(now: Snapshot, pace: Pace, columns: int, height: int) -> list[Text]:
     """The lines of the screen: fewer than `height`, for the cursor has one, none wider than `columns`."""
     width = min(columns, _WIDEST)
     lines = _facts(now, pace, width)[: max(1, height - 1)]
-    sections = [
-        _Section(1 + len(now.pipelines), lambda room: _pipelines(now, width, room)),
-        _Section(1 + len(now.parts), lambda room: _parts(now, pace, room)),
-        _Section(1 + 2 * min(len(now.failures), _SHOWN_ERRORS + 1) + bool(now.tries), lambda room: _errors(now, room)),
-    ]
-    wanted = {id(section): section for section in sections if section.wanted > 1}
-    room, given = height - 1 - len(lines), {}
-    # Who wants little gets it; the others share what is left.
-    for number, section in enumerate(sorted(wanted.values(), key=lambda one: one.wanted)):
-        given[id(section)] = min(section.wanted + 1, room // (len(wanted) - number))
-        room -= given[id(section)]
-    for section in wanted.values():
-        if given[id(section)] >= _LEAST:
-            lines += [Text(), *section.build(given[id(section)] - 1)]
+    pipelines = _Section(1 + len(now.pipelines), 2, lambda room: _pipelines(now, width, room))
+    parts = _Section(1 + len(now.parts), 2, lambda room: _parts(now, pace, room))
+    met = 2 * min(len(now.failures), _SHOWN_ERRORS + 1) + bool(now.tries)
+    errors = _Section(1 + met, min(3, 1 + met), lambda room: _errors(now, room))
+    rooms = _rooms([one for one in (errors, pipelines, parts) if one.wanted > 1], height - 1 - len(lines))
+    for section in (pipelines, parts, errors):
+        if (room := rooms.get(id(section))) is not None:
+            lines += [Text(), *section.build(room)]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines
+
+
+def _rooms(sections: Sequence[_Section], room: int) -> dict[int, int]:
+    """How many lines each section gets, by its id: the first ones before the others, and who wants little all of it."""
+    kept: list[_Section] = []
+    for section in sections:
+        if 1 + section.least <= room:
+            kept.append(section)
+            room -= 1 + section.least
+    found = {}
+    for number, section in enumerate(sorted(kept, key=lambda one: one.wanted)):
+        more = min(section.wanted - section.least, room // (len(kept) - number))
+        found[id(section)] = section.least + more
+        room -= more
+    return found
 
 
 def _facts(now: Snapshot, pace: Pace, width: int) -> list[Text]:
@@ -69,7 +78,7 @@ def _facts(now: Snapshot, pace: Pace, width: int) -> list[Text]:
 
 def _fact(label: str, text: str, limit: float | None = None, most: float | None = None, style: str = "") -> Text:
     """A row; what has a limit says what that is now, and what it may be where that is more."""
-    if limit is not None and most is not None:
+    if limit is not None and most:
         text = f"{text:<10} of {_number(limit)}" + (f" now, {_number(most)} at most" if limit < most else "")
     return Text.assemble((f"{label:<{_LABEL}}", _QUIET), (escape(text), style))
 
@@ -87,7 +96,7 @@ def _progress(now: Snapshot, pace: Pace) -> str:
     whole = f"{now.planned:,} so far" if now.total is None else f"{now.total:,}"
     share = f" ({100 * now.done // now.total} %)" if now.total else ""
     left = "" if (left_s := pace.left_s) is None else f", {_clock(left_s)} left"
-    return f"{now.done:,} of {whole}{share}, {pace.tasks_per_s:.1f}/s, {_clock(now.elapsed_s)} gone{left}"
+    return f"{now.done:,} of {whole}{share}{left}, {pace.tasks_per_s:.1f}/s, {_clock(now.elapsed_s)} gone"
 
 
 def _clock(seconds: float) -> str:

@@ -106,6 +106,11 @@ async def test_failed_tasks_are_3_which_ok_turns_into_0_and_they_are_not_sent_ag
         ended = await desk.run("run", "job.yaml", "--json")
         assert (ended.code, ended.json["failed"], ended.json["saved"]) == (3, 1, 5)
         assert ended.json["first_error"]["code"] == "ImageDamage"
+        (told,) = [line for line in map(json.loads, ended.err.splitlines()) if line["message"] == "task failed"]
+        (line,) = [line for line in desk.lines() if line["status"] == "failed"]
+        same = ("task", "pipeline", "source", "target", "attempts", "tries", "request_id", "duration_ms", "error")
+        assert told["level"] == "warning"
+        assert {name: told[name] for name in same} == {name: line[name] for name in same}
         accepted = await desk.run("run", "job.yaml", "--json", "--ok", "3,5")
         assert (accepted.code, accepted.json["exit"], accepted.json["failed_before"]) == (0, 3, 1)
         assert len(server.posts) == 6

@@ -49,12 +49,13 @@ def test_what_is_told_stands_whole_above_what_is_drawn(window: Window) -> None:
     terminal.draw(lines("one", "two", "three"))
     terminal.write(f"{LONG}\nand ")
     terminal.draw(lines("four"))
-    terminal.write("more\n")
+    terminal.write("more\n\nof this")
+    terminal.write(" and that\n")
     window.read()
     whole = [LONG[begin : begin + 80] for begin in range(0, len(LONG), 80)]
-    assert window.display[: 4 + len(whole)] == ["before", *whole, "and more", "four", ""]
+    assert window.display[: 5 + len(whole)] == ["before", *whole, "and more", "", "of this and that", "four"]
     assert window.is_as_it_was
-    assert window.screen.cursor.y == 3 + len(whole)
+    assert window.screen.cursor.y == 5 + len(whole)
 
 
 def test_a_line_that_scrolls_takes_nothing_with_it(window: Window) -> None:

@@ -1,5 +1,6 @@
 """Columns: those of several processes are those of one that did it all; and how they are told in a summary."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,19 @@ def test_the_columns_of_several_processes_are_those_of_one(parts: list[list[Reco
         total.add(one)
     assert told(total) == told(whole)
     assert total.width_ms == whole.width_ms
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [([0], [1000]), ([0, 40], [0]), ([0], [0, 40]), ([], [0]), ([0], [])])
+def test_processes_that_began_far_apart_or_lasted_for_longer_have_columns_of_one_width(
+    mine: list[int], theirs: list[int]
+) -> None:
+    one, other, whole = Columns(2), Columns(2), Columns(2)
+    for columns, moments in ((one, mine), (other, theirs), (whole, mine + theirs)):
+        for at_s in moments:
+            columns.take(record(at_s=at_s))
+    one.add(other)
+    assert told(one) == told(whole)
+    assert one.width_ms == whole.width_ms
 
 
 def test_limits_are_the_narrowest_over_time_and_the_sum_over_processes() -> None:

@@ -137,7 +137,7 @@ def measure() -> Figures:
             _ask(url, f"slots/{slots}")
             time.sleep(FOLLOWED_S + _WINDOW_S)
         answers = _answers(url)
-        timeline = json.loads(_end(worker))["timeline"]
+        timeline = json.loads(_end(worker))["events"]
     followed = {what: _followed_s(answers, at, LEAST_SHARE * per_s) for what, (at, per_s) in changed.items()}
     return Figures(rounds, halved, followed, timeline)
 

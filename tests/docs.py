@@ -7,10 +7,14 @@ from tests.schemas import SCHEMAS, path_of, written
 from worker.emulator.access.rights import RIGHTS
 from worker.emulator.images.formats import FORMATS, Format
 from worker.emulator.operations import OPERATIONS
+from worker.errors import Exit
 from worker.oss.actions import ACTIONS
+from worker.oss.codes import CODES
 from worker.oss.parameter import ActionSpec, Evidence, Kind, Parameter
+from worker.telemetry.explanation import explanation
 
-LOCAL_OSS = Path(__file__).parents[1] / "docs/local-oss.md"
+_DOCS = Path(__file__).parents[1] / "docs"
+LOCAL_OSS, CODE_TABLE = _DOCS / "local-oss.md", _DOCS / "codes.md"
 
 
 def actions() -> Iterator[str]:
@@ -44,12 +48,32 @@ def operations() -> Iterator[str]:
         yield _row(f"**{name}**", _known(operation.evidence), rights, operation.note)
 
 
-TABLES: dict[str, Callable[[], Iterator[str]]] = {"operations": operations, "actions": actions, "formats": formats}
+def codes() -> Iterator[str]:
+    """A row for each code with which an attempt or a task fails."""
+    yield "| code | cause | mend | tried again |"
+    yield "|---|---|---|---|"
+    for found in filter(None, map(explanation, sorted(CODES))):
+        yield _row(f"`{found.code}`", found.cause, found.mend, found.retried)
 
 
-def with_tables(text: str) -> str:
-    """The document with what stands between the marks of each table replaced by that table."""
-    for name, table in TABLES.items():
+def exits() -> Iterator[str]:
+    """A row for each exit code."""
+    yield "| exit | cause | mend |"
+    yield "|---|---|---|"
+    for found in filter(None, (explanation(str(int(code))) for code in sorted(Exit))):
+        yield _row(found.code.removeprefix("exit "), found.cause, found.mend)
+
+
+TABLES: dict[Path, dict[str, Callable[[], Iterator[str]]]] = {
+    LOCAL_OSS: {"operations": operations, "actions": actions, "formats": formats},
+    CODE_TABLE: {"codes": codes, "exits": exits},
+}
+
+
+def with_tables(path: Path) -> str:
+    """A document with what stands between the marks of each of its tables replaced by that table."""
+    text = path.read_text(encoding="utf-8")
+    for name, table in TABLES[path].items():
         begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
         assert text.count(begin) == text.count(end) == 1, name
         before, _, rest = text.partition(begin)
@@ -98,7 +122,8 @@ def _largest(known: Format) -> str:
 
 def main() -> None:
     """Write tables and schemas anew."""
-    LOCAL_OSS.write_text(with_tables(LOCAL_OSS.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in TABLES:
+        path.write_text(with_tables(path), encoding="utf-8")
     for name in SCHEMAS:
         path_of(name).write_text(written(name), encoding="utf-8")
 

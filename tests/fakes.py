@@ -162,7 +162,7 @@ class Service:
             clock=loop_clock(),
             stop=stop or Stop(),
             rng=rng or random.Random(1),
-            tell=lambda _, failure: self.told.append(failure.code),
+            tell=lambda _, failure, __: self.told.append(failure.code),
         )
 
     @property

@@ -16,7 +16,7 @@ from worker.dispatch.tally import Tally
 from worker.errors import Exit, foremost
 from worker.sources.enumeration import Enumeration
 from worker.summary import OUTCOMES, Summary
-from worker.timeline import Event
+from worker.timeline import Event, rows
 
 # Ends of which no task tells anything.
 _BESIDE_TASKS = frozenset({Exit.UNEXPECTED, Exit.RESULTS})
@@ -28,7 +28,7 @@ _FINISHED = frozenset({Exit.OK, Exit.FAILED, Exit.NOTHING_SELECTED})
 class Circumstances:
     """What a summary tells beside the counts. `took_s` is how long the run took until `ended`.
 
-    `requests` counts those of this very process, by method; `timeline` is what happened to it.
+    `requests` counts those of this very process, by method; `events` are what happened to it.
     """
 
     command: Literal["run", "retry"]
@@ -43,7 +43,7 @@ class Circumstances:
     settings_digest: str
     processes: Sequence[str]
     requests: Mapping[str, int]
-    timeline: Sequence[Event]
+    events: Sequence[Event]
     notes: Sequence[str]
 
 
@@ -86,11 +86,11 @@ def summarize(
     outcomes: Sequence[Outcome], enumeration: Enumeration | None, accept: int, about: Circumstances
 ) -> Summary:
     """The summary of a run. `enumeration` is None where it did not come to that."""
-    total, requests, timeline = Tally(), Counter(about.requests), list(about.timeline)
+    total, requests, events = Tally(), Counter(about.requests), list(about.events)
     for outcome in outcomes:
         total.add(outcome.tally)
         requests.update(outcome.requests)
-        timeline.extend(outcome.timeline)
+        events.extend(outcome.events)
     code = how_it_ended(outcomes, total, enumeration, accept)
     troubles = [trouble for outcome in outcomes for trouble in outcome.troubles]
     empty = enumeration.empty if enumeration else []
@@ -131,7 +131,8 @@ def summarize(
             *(trouble.message for trouble in troubles),
             *(f"{entry.place}: this entry selected nothing" for entry in empty),
         ],
-        timeline=sorted(timeline, key=attrgetter("at")),
+        events=sorted(events, key=attrgetter("at")),
+        timeline=list(rows(total.columns)),
     )
 
 

@@ -30,7 +30,8 @@ from worker.oss.request import Billing, Request
 from worker.oss.signing import Credentials, V4Signer, sign_v1
 from worker.oss.verdict import Failure
 from worker.settings import Settings
-from worker.timeline import Event, Timeline
+from worker.snapshot import Flow
+from worker.timeline import Event, Events
 from worker.transport import Transport, proxy_for, tls_context
 
 # Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
@@ -54,7 +55,7 @@ class Connection:
 
     `endpoint` is for people; `served` is the local OSS where that is the endpoint; `requests` counts what was sent by
     method, `billed` by the class in which it is billed.
-    `timeline` holds every change of the limits, and every pause.
+    `events` are every change of the limits, and every pause.
     """
 
     sender: Sender
@@ -69,12 +70,25 @@ class Connection:
     concurrency: int
     requests: Counter[str]
     billed: Counter[Billing]
-    timeline: Timeline
+    events: Events
 
     @property
     def is_local(self) -> bool:
         """Whether the endpoint is the local OSS."""
         return self.served is not None
+
+    def flow(self) -> Flow:
+        """What is sent, and what may be."""
+        now_s, limits = self.clock.monotonic(), self.limits
+        return Flow(
+            sent=self.requests.total(),
+            in_flight=limits.in_flight.in_flight,
+            limits=limits.now(now_s),
+            most=limits.most,
+            held=tuple(limits.held(now_s)),
+            event=self.events.last,
+            paused=self.outage.paused,
+        )
 
 
 @asynccontextmanager
@@ -89,7 +103,7 @@ async def connect(
     """Open the connection; with `endpoint: local` that starts the local OSS, unless it is `served` already.
 
     `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down. `log` hears of
-    attempts that fail and are made again: the first of each code as a warning.
+    attempts that fail and are made again.
 
     Raises:
         UsageError: There are no credentials, or the local OSS does not start.
@@ -123,11 +137,11 @@ async def connect(
             billed[request.billing] += 1
             return transport.send(request)
 
-        timeline = Timeline()
+        events = Events()
 
         def happened(text: str, level: int = logging.INFO) -> None:
             log(text, level)
-            timeline.add(Event(timestamp(clock.now()), text))
+            events.add(Event(timestamp(clock.now()), text))
 
         policy = _policy(settings)
         outage = _outage(min(MANY, concurrency), policy, shown, stop, lambda text: happened(text, logging.WARNING))
@@ -157,7 +171,7 @@ async def connect(
             concurrency,
             requests,
             billed,
-            timeline,
+            events,
         )
 
 
@@ -186,20 +200,16 @@ def _limits(settings: Settings, parallelism: int, concurrency: int, tell: Callab
 
 
 def _teller(log: Log) -> Tell:
-    known: set[str] = set()
-
-    def tell(request: Request, failure: Failure) -> None:
-        level = logging.DEBUG if failure.code in known else logging.WARNING
-        known.add(failure.code)
+    def tell(request: Request, failure: Failure, attempts: int) -> None:
         log(
             "attempt failed, will be made again",
-            level,
+            logging.DEBUG,
             method=request.method,
             bucket=request.bucket,
             key=request.key,
-            code=failure.code,
-            error=failure.message,
+            attempts=attempts,
             request_id=failure.request_id,
+            error={"code": failure.code, "http": failure.http, "ec": failure.ec, "message": failure.message},
         )
 
     return tell

@@ -1,21 +1,26 @@
 """The execution: takes the tasks of one process to their recorded results, and says how that ended."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import msgspec
+
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import Existing
 from worker.batch.planner import PlannedTask
+from worker.batch.record import Record
 from worker.batch.segment import stem
 from worker.batch.task import Shard, Task, target_digest
-from worker.connection import Connection
+from worker.connection import Connection, Log
 from worker.dispatch.canary import Canary
 from worker.dispatch.decider import Decider, Needless, Result
 from worker.dispatch.failure_limit import FailureLimit
 from worker.dispatch.outcome import Outcome, troubles_of
 from worker.dispatch.performer import Performer
 from worker.dispatch.recorder import Recorder, bad_row_message
+from worker.dispatch.sampling import Sampling
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Cut, Reason
 from worker.dispatch.tally import Tally
@@ -26,7 +31,10 @@ from worker.results.writing import ResultsLog
 from worker.settings import Settings
 from worker.sources.enumeration import Planned
 from worker.storage import appender, patience_of
-from worker.tending import being_written, watched
+from worker.tending import being_written, limits_noted, watched
+
+# Of a line of the results log, in the log of the program: `process` would be the number of one there.
+_TOLD = ("pipeline", "source", "error", "request_id", "attempts", "tries", "duration_ms", "target", "task")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,9 @@ class Order:
 class Execution:
     """The state of one process of a run. `tally` counts what was taken up, and lines once they are durable."""
 
-    def __init__(self, order: Order, settings: Settings, connection: Connection, store: Store, ledger: Ledger) -> None:
+    def __init__(
+        self, order: Order, settings: Settings, connection: Connection, store: Store, ledger: Ledger, log: Log
+    ) -> None:
         self._order = order
         self._settings = settings
         self._connection = connection
@@ -66,7 +76,9 @@ class Execution:
         self._failure_limit = FailureLimit(failure.window, failure.max_ratio, failure.per_code)
         self._sent = 0
         self._trouble: list[WorkerError] = []
-        self._log = ResultsLog(appender(store, order.stem), patience_of(settings, connection), self.tally.count)
+        self._tell = log
+        self._sampling = Sampling(connection.clock.monotonic)
+        self._log = ResultsLog(appender(store, order.stem), patience_of(settings, connection), self._count)
         self._recorder = Recorder(
             self._log.append, connection.clock, order.job, order.run, str(order.shard), self._newest_ms
         )
@@ -88,12 +100,17 @@ class Execution:
         def progress() -> object:
             return listed(), self.tally.planned, self.tally.not_attempted
 
-        async with (
-            being_written(self._log, self._stop, self._trouble),
-            watched(self._connection, progress, shutdown.stall_s),
-            aclosing(self._counted(tasks)) as counted,
-        ):
-            await self._scheduler.run(counted, self._connection.concurrency, shutdown.grace_s)
+        try:
+            async with (
+                being_written(self._log, self._stop, self._trouble),
+                watched(self._connection, progress, shutdown.stall_s),
+                limits_noted(self._connection, self.tally.columns),
+                aclosing(self._counted(tasks)) as counted,
+            ):
+                await self._scheduler.run(counted, self._connection.concurrency, shutdown.grace_s)
+        finally:
+            for code, left_out in self._sampling.rest():
+                self._tell("more tasks failed", logging.WARNING, code=code, left_out=left_out)
 
     @property
     def is_complete(self) -> bool:
@@ -128,7 +145,7 @@ class Execution:
                     if isinstance(one, PlannedTask):
                         yield one.task
                     elif self._ledger.holds_bad_row(one.pipeline, one.source.key, bad_row_message(one)):
-                        self.tally.repeated_bad_rows += 1
+                        self.tally.repeat_bad_row(one.pipeline)
                     else:
                         await self._log.ready()
                         self._recorder.record_bad(one)
@@ -143,14 +160,22 @@ class Execution:
             raise Cut
         self._sent += 1
 
-    def _record(self, result: Result | Needless) -> None:
+    def _record(self, task: Task, result: Result | Needless) -> None:
         if isinstance(result, Result):
             self._recorder.record(result)
             self._judge(result)
-        elif result is Needless.ALREADY_SAVED:
-            self.tally.already_saved += 1
         else:
-            self.tally.failed_before += 1
+            self.tally.pass_over(task.pipeline, saved=result is Needless.ALREADY_SAVED)
+
+    def _count(self, line: Record) -> None:
+        """A line is durable."""
+        self.tally.count(line)
+        if line.error is not None and (left_out := self._sampling.take(line.error.code)) is not None:
+            fields: dict[str, object] = msgspec.to_builtins(line)
+            more = {"left_out": left_out} if left_out else {}
+            self._tell(
+                "task failed", logging.WARNING, **{name: fields[name] for name in _TOLD if name in fields}, **more
+            )
 
     def _judge(self, result: Result) -> None:
         """Whether to go on, by the results so far."""

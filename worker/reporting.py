@@ -174,7 +174,7 @@ def _events(told: Sequence[Told]) -> list[Happened]:
     found = (
         Happened(event.at, f"shard {one.shard}: {event.event}" if several else event.event)
         for one in told
-        for event in one.timeline
+        for event in one.events
     )
     return sorted(found, key=lambda event: event.at)
 

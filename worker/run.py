@@ -33,9 +33,10 @@ from worker.results.directory import ensure_writable
 from worker.results.store import Store
 from worker.settings import Settings
 from worker.signals import stopping
+from worker.snapshot import Flow, Part, PipelineCounts, Snapshot, total_flow
 from worker.sources.enumeration import Planned
 from worker.storage import open_store, patience_of
-from worker.summary import Snapshot, Summary
+from worker.summary import Summary
 from worker.tending import watched_planning
 
 Wanted = Callable[[Planned], bool]
@@ -153,12 +154,12 @@ class _Run:
         return ledger
 
     async def _work_alone(self, observe: Observe, ledger: Ledger, wanted: Wanted | None) -> Outcome:
-        execution = Execution(self._order, self._settings, self._connection, self._store, ledger)
+        execution = Execution(self._order, self._settings, self._connection, self._store, ledger, self._log)
         async with self._planned(wanted) as plan:
 
             def snapshot() -> Snapshot:
                 known = plan.count if plan.count is not None or not execution.is_complete else execution.tally.planned
-                return self._snapshot(execution.tally, known, self._connection.limits.held(time.monotonic()))
+                return self._snapshot(execution.tally, known, self._connection.flow())
 
             async with observe(snapshot):
                 await execution.work(plan.tasks, lambda: plan.enumeration.listed)
@@ -171,7 +172,12 @@ class _Run:
             # What killed processes have recorded is read at the end, whatever that is.
             store = open_store(self._settings, self._manifest.job, connection, even_if_stopping=True)
             crew = Crew(starts, store, connection.stop, self._log)
-            async with observe(lambda: self._snapshot(crew.tally, plan.count, crew.held)):
+
+            def snapshot() -> Snapshot:
+                parts = crew.parts
+                return self._snapshot(crew.tally, plan.count, total_flow([part.flow for part in parts]), parts)
+
+            async with observe(snapshot):
                 try:
                     return await crew.work()
                 finally:
@@ -227,8 +233,9 @@ class _Run:
     def _warn(self, text: str) -> None:
         self._log(text, logging.WARNING)
 
-    def _snapshot(self, tally: Tally, total: int | None, held: Sequence[str]) -> Snapshot:
+    def _snapshot(self, tally: Tally, total: int | None, flow: Flow, parts: Sequence[Part] = ()) -> Snapshot:
         """How far the run is."""
+        pipelines = {pipeline.name: PipelineCounts() for pipeline in self._manifest.pipelines}
         return Snapshot(
             planned=tally.planned,
             total=total,
@@ -237,11 +244,14 @@ class _Run:
             skipped=tally.skipped,
             failed=tally.failed,
             elapsed_s=time.monotonic() - self._began_s,
-            held=held,
             attempts=tally.attempts,
             tries=dict(tally.tries),
             source_bytes=tally.source_bytes,
             target_bytes=tally.target_bytes,
+            flow=flow,
+            pipelines=pipelines | tally.pipelines,
+            failures=tally.most_failures,
+            parts=parts,
         )
 
     def _summary(self) -> Summary:
@@ -262,7 +272,7 @@ class _Run:
             settings_digest=self._settings.digest,
             processes=self._processes,
             requests=self._connection.requests,
-            timeline=self._connection.timeline.events,
+            events=self._connection.events.all,
             notes=notes,
         )
         enumeration = plan.enumeration if plan else None

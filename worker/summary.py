@@ -1,12 +1,11 @@
 """The summary of a run: its counts, how it ended, and the sentence that says so."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from worker.batch.estimate import Estimate
 from worker.errors import Exit, foremost
-from worker.timeline import Event
+from worker.timeline import Event, Row
 
 OUTCOMES = {
     Exit.OK: "complete",
@@ -29,7 +28,7 @@ class Summary:
     planned = saved + already_saved + skipped + failed + not_attempted; `failed_before` is part of `failed`.
     `started` and `ended` are ISO 8601 in UTC. `command` is "run", or "retry": then only what had failed was planned.
     `processes` are the child processes whose lines are counted; none where `proc` did the work itself.
-    `timeline` is what happened to the run as a whole.
+    `events` are what happened to the run as a whole, `timeline` what it was like over time.
     """
 
     schema: int = 1
@@ -65,37 +64,12 @@ class Summary:
     first_error: dict[str, object] | None
     processes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    timeline: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    timeline: list[Row] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
         """The summary as it is written."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """How far a run is. `planned` counts what was enumerated so far; `total` is known once all was enumerated.
-
-    `held`: which limits have given way to the service, in words. The rest is as in the summary.
-    """
-
-    planned: int
-    total: int | None
-    saved: int
-    already_saved: int
-    skipped: int
-    failed: int
-    elapsed_s: float
-    held: Sequence[str] = ()
-    attempts: int = 0
-    tries: Mapping[str, int] = field(default_factory=dict)
-    source_bytes: int = 0
-    target_bytes: int = 0
-
-    @property
-    def done(self) -> int:
-        """Tasks with an outcome."""
-        return self.saved + self.already_saved + self.skipped + self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

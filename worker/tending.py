@@ -5,11 +5,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from worker.batch.columns import Columns
 from worker.connection import Connection
 from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.watchdog import watch
 from worker.errors import StoppedError, WorkerError
 from worker.results.writing import ResultsLog
+
+_NOTED_EVERY_S = 1.0
 
 
 @asynccontextmanager
@@ -55,6 +58,23 @@ async def watched(connection: Connection, progress: Callable[[], object], stall_
         yield
     finally:
         watchdog.cancel()
+
+
+@asynccontextmanager
+async def limits_noted(connection: Connection, columns: Columns) -> AsyncIterator[None]:
+    """Within, the limits are noted down over time."""
+
+    async def note() -> None:
+        while True:
+            now_s = connection.clock.monotonic()
+            columns.at(connection.clock.stamp()).narrow(connection.limits.now(now_s))
+            await asyncio.sleep(_NOTED_EVERY_S)
+
+    noting = asyncio.create_task(note(), name="limits")
+    try:
+        yield
+    finally:
+        noting.cancel()
 
 
 def watched_planning(connection: Connection, stall_s: float) -> AbstractAsyncContextManager[None]:

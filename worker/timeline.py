@@ -1,9 +1,15 @@
-"""The timeline: what happened to a run as a whole, and when."""
+"""The timeline: what a run was like over time, and what happened to it as a whole, and when."""
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from worker.batch.columns import Columns
+from worker.batch.record import timestamp
 
 _KEPT = 100
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +20,7 @@ class Event:
     event: str
 
 
-class Timeline:
+class Events:
     """The first events and the latest ones, so many of each; those between are only counted."""
 
     def __init__(self, kept: int = _KEPT) -> None:
@@ -36,7 +42,43 @@ class Timeline:
             self._left_out += 1
 
     @property
-    def events(self) -> list[Event]:
+    def last(self) -> Event | None:
+        """The latest of all."""
+        return self._latest[-1] if self._latest else self._first[-1] if self._first else None
+
+    @property
+    def all(self) -> list[Event]:
         """What is kept, in its order, and how many are not."""
         between = [Event(self._left_out_at, f"{self._left_out} events left out")] if self._left_out else []
         return [*self._first, *between, *self._latest]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a run was like for some `seconds`: tasks that ended, attempts that were throttled, how long tasks took.
+
+    `durations_ms` are percentiles, None where no task ended; `limits` those in force, the narrowest of each.
+    """
+
+    at: str
+    seconds: float
+    saved: int
+    failed: int
+    throttled: int
+    durations_ms: dict[str, float | None]
+    limits: dict[str, float] | None
+
+
+def rows(columns: Columns) -> Iterator[Row]:
+    """A row for each column."""
+    for begin_ms, column in columns:
+        found = {name: column.durations.percentile(share) for name, share in _SHARES.items()}
+        yield Row(
+            at=timestamp(datetime.fromtimestamp(begin_ms / 1000, UTC)),
+            seconds=columns.width_ms / 1000,
+            saved=column.saved,
+            failed=column.failed,
+            throttled=column.throttled,
+            durations_ms={name: None if value is None else round(value, 1) for name, value in found.items()},
+            limits=None if column.limits is None else asdict(column.limits),
+        )

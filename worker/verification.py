@@ -122,7 +122,7 @@ class _Verification:
             return False
         return self._ledger.rests_on(target_digest(line.target), task_bytes(line.task), milliseconds(line.at))
 
-    def _take(self, seen: Seen) -> None:
+    def _take(self, _: Record, seen: Seen) -> None:
         match seen.found:
             case Failure() as failure:
                 self._errors[failure.code] += 1

@@ -165,7 +165,7 @@ async def _performed(tasks: Sequence[Task]) -> float:
     performer = Performer(sender, decider, lambda: None, can_look=True)
     kinds: Counter[type] = Counter()
 
-    def count(result: Result | Needless) -> None:
+    def count(_: Task, result: Result | Needless) -> None:
         kinds[type(result)] += 1
 
     scheduler = Scheduler(performer.perform, count, _NoBacklog(), stop)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 from dataclasses import replace
 
@@ -107,6 +106,11 @@ async def test_failed_tasks_are_3_which_ok_turns_into_0_and_they_are_not_sent_ag
         ended = await desk.run("run", "job.yaml", "--json")
         assert (ended.code, ended.json["failed"], ended.json["saved"]) == (3, 1, 5)
         assert ended.json["first_error"]["code"] == "ImageDamage"
+        (told,) = [line for line in map(json.loads, ended.err.splitlines()) if line["message"] == "task failed"]
+        (line,) = [line for line in desk.lines() if line["status"] == "failed"]
+        same = ("task", "pipeline", "source", "target", "attempts", "tries", "request_id", "duration_ms", "error")
+        assert told["level"] == "warning"
+        assert {name: told[name] for name in same} == {name: line[name] for name in same}
         accepted = await desk.run("run", "job.yaml", "--json", "--ok", "3,5")
         assert (accepted.code, accepted.json["exit"], accepted.json["failed_before"]) == (0, 3, 1)
         assert len(server.posts) == 6
@@ -247,21 +251,6 @@ async def test_one_request_in_flight_for_each_unit_of_concurrency(desk: Desk) ->
         desk.set_up(server, rate=5000)
         assert (await desk.run("run", "job.yaml", "--concurrency", "5")).code == 0
         assert server.most_in_flight <= 5 + 1  # and a listing
-
-
-async def test_a_terminal_shows_a_bar_and_text(desk: Desk) -> None:
-    async with StandIn(photos(), delay_s=0.05) as server:
-        desk.set_up(server, concurrency=1)
-        mine, theirs = os.openpty()
-        process = await desk.start("run", "job.yaml", stderr=theirs, environ={**KEYS, "TERM": "xterm"})
-        os.close(theirs)
-        ended = await desk.end(process)
-        shown = os.read(mine, 1 << 20).decode()
-        os.close(mine)
-    assert ended.code == 0
-    assert " info    started " in shown
-    assert "6 saved" in shown
-    assert "\u2501" in shown
 
 
 async def test_failures_that_are_accepted_are_not_called_saved(desk: Desk) -> None:

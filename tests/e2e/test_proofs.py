@@ -19,7 +19,7 @@ from worker.errors import UsageError
 from worker.oss.names import key_problem
 from worker.run import RunOptions, run_job
 from worker.settings import Limits, Settings
-from worker.summary import Snapshot
+from worker.snapshot import Snapshot
 
 OPTIONS = RunOptions(run="20261122T233400Z-7f3a", proc="00c0ffee", shard=Shard(0, 1), parallelism=1)
 

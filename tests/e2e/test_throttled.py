@@ -32,13 +32,17 @@ async def test_a_service_with_few_slots_is_given_way_to_and_every_change_is_told
     assert reconciled(ended.json)
     assert ended.json["tries"] == {"CpuLimitExceeded": declined}
     assert 0 < declined <= 150
-    events = [event["event"] for event in ended.json["timeline"]]
+    events = [event["event"] for event in ended.json["events"]]
     assert CHANGE.fullmatch(events[0])
     assert all(int(found[2]) < int(found[1]) for found in map(CHANGE.fullmatch, events) if found)
-    assert [event["at"] for event in ended.json["timeline"]] == sorted(event["at"] for event in ended.json["timeline"])
+    assert [event["at"] for event in ended.json["events"]] == sorted(event["at"] for event in ended.json["events"])
     assert all(event in ended.err for event in events)
     assert not any("paused" in event for event in events)
-    assert desk.summaries()[0]["timeline"] == ended.json["timeline"]
+    assert desk.summaries()[0]["events"] == ended.json["events"]
+    timeline = ended.json["timeline"]
+    assert sum(row["saved"] for row in timeline) == ended.json["saved"]
+    assert sum(row["throttled"] for row in timeline) == sum(ended.json["tries"].values())
+    assert all(row["limits"]["concurrency"] <= 64 and row["seconds"] == 10 for row in timeline)
 
 
 async def test_with_adaptive_off_what_is_set_is_in_flight_at_once(desk: Desk) -> None:
@@ -47,5 +51,5 @@ async def test_with_adaptive_off_what_is_set_is_in_flight_at_once(desk: Desk) ->
         config = CONFIG.format(endpoint=server.url, rate=5000, concurrency=32)
         desk.write("config.yaml", config.replace("concurrency: 32", "concurrency: 32, adaptive: false"))
         ended = await desk.run("run", "job.yaml", "--json")
-        assert (ended.code, ended.json["saved"], ended.json["timeline"]) == (0, 100, [])
+        assert (ended.code, ended.json["saved"], ended.json["events"]) == (0, 100, [])
         assert server.most_in_flight == 32

@@ -14,7 +14,8 @@ from worker.oss.signing import Credentials
 from worker.results.directory import DirectoryStore
 from worker.run import RunOptions, run_job
 from worker.settings.loading import load_settings
-from worker.summary import Snapshot, Summary
+from worker.snapshot import Snapshot
+from worker.summary import Summary
 
 SETTINGS = """
 timeout: {connect_s: 5, total_s: 5}

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ NOWHERE = {"HOME": "/nonexistent", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"
 
 @dataclass
 class Heard:
-    lines: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
+    lines: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
 
     def __call__(self, message: str, level: int = logging.INFO, **fields: object) -> None:
         self.lines.append((level, message, fields))
@@ -78,15 +79,20 @@ async def test_processes_share_the_limits() -> None:
         assert loop.time() - began >= 0.5
 
 
-async def test_attempts_that_fail_are_told_the_first_of_each_code_as_a_warning() -> None:
-    answers = [refusal(503, "ServiceUnavailable"), refusal(503, "ServiceUnavailable"), refusal(500, "InternalError")]
+async def test_attempts_that_fail_are_told_to_who_looks_closely_with_the_fields_of_the_results_log() -> None:
+    declined, broken = refusal(503, "ServiceUnavailable"), refusal(500, "InternalError", x_oss_request_id="R3")
+    answers = [declined, declined, broken]
     async with StandIn({"photos": {}}, lambda _: answers.pop(0) if answers else None) as server:
         heard = await ask(server, Settings(endpoint=server.url, retry=Retry(5, 0.001, 0.01)))
-    assert [(level, fields["code"]) for level, _, fields in heard.lines if "code" in fields] == [
-        (logging.WARNING, "ServiceUnavailable"),
-        (logging.DEBUG, "ServiceUnavailable"),
-        (logging.WARNING, "InternalError"),
+    told = [(level, fields) for level, _, fields in heard.lines if "attempts" in fields]
+    assert [(level, fields["attempts"], fields["error"]["code"]) for level, fields in told] == [
+        (logging.DEBUG, 1, "ServiceUnavailable"),
+        (logging.DEBUG, 2, "ServiceUnavailable"),
+        (logging.DEBUG, 3, "InternalError"),
     ]
+    _, last = told[-1]
+    assert (last["method"], last["bucket"], last["request_id"]) == ("GET", "photos", "R3")
+    assert last["error"] == {"code": "InternalError", "http": 500, "ec": "0000-00000000", "message": "made up"}
     assert "hush" not in str(heard.lines)
 
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.test_telemetry import summary
 from worker.errors import Exit, UsageError
 from worker.settings.loading import load_settings
-from worker.summary import Snapshot
+from worker.snapshot import Flow, Snapshot
 from worker.telemetry.metrics import Subject, push_metrics, serve_metrics
 
 SUBJECT = Subject("renditions", "night-1", "0/8")
@@ -24,7 +24,7 @@ NOW = Snapshot(
     skipped=1,
     failed=2,
     elapsed_s=1.0,
-    held=["in flight 12 of 64"],
+    flow=Flow(held=["in flight 12 of 64"]),
     attempts=90,
     tries={"Timeout": 3, "CpuLimitExceeded": 25},
     source_bytes=1000,

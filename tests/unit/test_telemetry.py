@@ -1,6 +1,5 @@
 """What people see: what came from outside cannot move their cursor, and counts are told as they are."""
 
-import asyncio
 import json
 import logging
 from dataclasses import replace
@@ -11,19 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import in_virtual_time
-from worker.arguments import Form
 from worker.batch.comparison import Kind, Regression
 from worker.batch.estimate import Limits, estimate
 from worker.errors import Exit
 from worker.escape import escape
 from worker.oss.codes import CODES
-from worker.summary import OUTCOMES, Forecast, Snapshot, Summary
+from worker.summary import OUTCOMES, Forecast, Summary
 from worker.telemetry.ending import describe_ending
 from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
-from worker.telemetry.progress import show_progress
 from worker.telemetry.report import describe_report
 from worker.telemetry.table import counts, size, span, table
 
@@ -235,9 +231,14 @@ def test_log_lines_are_json_for_machines(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_log_lines_are_text_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs("text", "debug")
-    logging.getLogger(LOGGER).warning("careful", extra={"key": EVIL})
+    source = {"bucket": "photos", "key": EVIL}
+    fields = {"source": source, "tries": {}, "parts": [{"done": 1}], "ec": "", "message_of": 'no "a" at=b'}
+    logging.getLogger(LOGGER).warning("careful", extra=fields)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "warning careful key=a\\x1b[2J" in line
+    assert line[9:] == (
+        r'warning careful source.bucket=photos source.key="a\x1b[2J\x0d\x0a\u202eb\u2028c\x9b" parts.0.done=1 ec="" '
+        r'message_of="no \"a\" at=b"'
+    )
 
 
 def test_exceptions_are_told_in_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,58 +247,6 @@ def test_exceptions_are_told_in_both_forms(capsys: pytest.CaptureFixture[str]) -
         set_up_logs(form, "info")
         logging.getLogger(LOGGER).error("a bug", exc_info=ZeroDivisionError("made up"))
         assert "ZeroDivisionError: made up" in capsys.readouterr().err
-
-
-NOW = Snapshot(planned=20, total=40, saved=10, already_saved=2, skipped=0, failed=1, elapsed_s=5)
-
-
-def test_progress_is_a_bar_on_request(capsys: pytest.CaptureFixture[str]) -> None:
-    async def main() -> None:
-        async with show_progress("bar", lambda: NOW):
-            await asyncio.sleep(1)
-
-    in_virtual_time(main())
-    shown = capsys.readouterr().err
-    for words in ("13/40", "10 saved, 2.0/s, 2 already saved, 1 failed"):
-        assert words in shown
-    assert "skipped" not in shown
-
-
-HELD = replace(NOW, held=["26 of 64 in flight", "35 of 50 requests per second"])
-
-
-def test_progress_says_which_limits_have_given_way(capsys: pytest.CaptureFixture[str]) -> None:
-    async def main(form: Form) -> None:
-        set_up_logs("json", "info")
-        async with show_progress(form, lambda: HELD):
-            await asyncio.sleep(15)
-
-    in_virtual_time(main("log"))
-    assert json.loads(capsys.readouterr().err)["held"] == "26 of 64 in flight, 35 of 50 requests per second"
-    in_virtual_time(main("bar"))
-    shown = " ".join(capsys.readouterr().err.split())
-    assert "1 failed, 26 of 64 in flight, 35 of 50 reque" in shown  # as wide as a terminal is
-
-
-def test_progress_is_a_line_now_and_then_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    async def main() -> None:
-        set_up_logs("json", "info")
-        async with show_progress("auto", lambda: NOW):
-            await asyncio.sleep(25)
-
-    in_virtual_time(main())
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(line["message"], line["saved"], line["saved_per_s"]) for line in lines] == [("progress", 10, 2.0)] * 2
-    assert "held" not in lines[0]
-
-
-def test_progress_may_be_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    async def main() -> None:
-        async with show_progress("none", lambda: NOW):
-            await asyncio.sleep(25)
-
-    in_virtual_time(main())
-    assert capsys.readouterr().err == ""
 
 
 def test_a_report_says_its_verdict_and_what_got_worse_in_words() -> None:

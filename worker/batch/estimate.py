@@ -12,9 +12,24 @@ _ASSUMED_SECONDS = 0.5
 class Limits:
     """The share of one process in the limits of a run. `source_mb_per_second` counts 1,000,000 bytes."""
 
-    requests_per_second: float
-    source_mb_per_second: float
-    concurrency: int
+    requests_per_second: float = 0.0
+    source_mb_per_second: float = 0.0
+    concurrency: int = 0
+
+    def __add__(self, other: "Limits") -> "Limits":
+        return Limits(
+            self.requests_per_second + other.requests_per_second,
+            self.source_mb_per_second + other.source_mb_per_second,
+            self.concurrency + other.concurrency,
+        )
+
+    def narrowest(self, other: "Limits") -> "Limits":
+        """The smaller one of each."""
+        return Limits(
+            min(self.requests_per_second, other.requests_per_second),
+            min(self.source_mb_per_second, other.source_mb_per_second),
+            min(self.concurrency, other.concurrency),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

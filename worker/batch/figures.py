@@ -80,25 +80,21 @@ class Figures:
         pipeline = self.pipelines.get(line.pipeline)
         if pipeline is None:
             pipeline = self.pipelines[line.pipeline] = PipelineFigures()
-        column = self.columns.at(at_ms)
+        self.columns.take(line)
         if status is Status.SAVED:
             pipeline.saved += 1
-            column.saved += 1
             self._take_sizes(line, pipeline)
         elif status is Status.FAILED:
             pipeline.failed += 1
-            column.failed += 1
             self._take_failure(line)
         else:
             pipeline.skipped += 1
         if line.attempts:
             self.attempts += line.attempts
             self.durations.add(line.duration_ms)
-            column.durations.add(line.duration_ms)
             self.slowest.offer(line.duration_ms, line)
         if line.tries:
             self.tries.update(line.tries)
-            column.throttled += sum(count for code, count in line.tries.items() if throttles(code))
         begun_ms = at_ms - line.duration_ms
         self.first_ms = begun_ms if self.first_ms is None else min(self.first_ms, begun_ms)
         self.last_ms = max(self.last_ms, at_ms)

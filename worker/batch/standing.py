@@ -60,7 +60,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     command: str = "run"
     endpoint: str = ""
     notes: list[str] = []
-    timeline: list[Happened] = []
+    events: list[Happened] = []
 
     @property
     def state(self) -> State:

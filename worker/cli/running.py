@@ -37,7 +37,8 @@ from worker.cli.options import (
 from worker.cores import usable_cores
 from worker.errors import Exit, WorkerError
 from worker.garbage import look_for_garbage_seldom
-from worker.summary import Snapshot, Summary
+from worker.snapshot import Snapshot
+from worker.summary import Summary
 from worker.telemetry.output import print_json, print_text
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import time
 from asyncio import StreamReader
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -12,12 +11,12 @@ from dataclasses import replace
 from worker.connection import connect
 from worker.crew.messages import Counted, Ended, Gave, Halt, Message, Said, Start, received
 from worker.crew.recorded import Recorded
-from worker.dispatch.adaptive import Limits
 from worker.dispatch.outcome import Outcome
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.errors import WorkerError
 from worker.execution import Execution
 from worker.planning import read_ledger
+from worker.snapshot import Flow
 from worker.sources.enumeration import Planned
 from worker.sources.spool import Spool
 from worker.storage import open_store
@@ -72,17 +71,19 @@ async def _done(start: Start, stop: Stop, send: Send) -> Outcome:
                 ledger = await read_ledger(store, start.part, stop, lambda text: log(text, logging.WARNING))
             if order.limit is not None:
                 order = replace(order, limit=max(0, order.limit - before.sent))
-            execution = Execution(order, settings, connection, store, ledger)
+            execution = Execution(order, settings, connection, store, ledger, log)
             execution.tally.add(before.tally)
-            outcome = await _executed(execution, start, before, connection.limits, send)
+            outcome = await _executed(execution, start, before, connection.flow, send)
             outcome = replace(outcome, sent=before.sent + outcome.sent)
         except Cut:
             outcome = before.outcome(stop)
-        return replace(outcome, requests=connection.requests, timeline=connection.timeline.events)
+        return replace(outcome, requests=connection.requests, events=connection.events.all)
 
 
-async def _executed(execution: Execution, start: Start, before: Recorded, limits: Limits, send: Send) -> Outcome:
-    counting = asyncio.create_task(_count(execution, limits, send), name="count")
+async def _executed(
+    execution: Execution, start: Start, before: Recorded, flow: Callable[[], Flow], send: Send
+) -> Outcome:
+    counting = asyncio.create_task(_count(execution, flow, send), name="count")
     spool = Spool(start.spool)
     try:
         await execution.work(_left(spool, before, execution), lambda: 0)
@@ -92,10 +93,10 @@ async def _executed(execution: Execution, start: Start, before: Recorded, limits
     return execution.outcome()
 
 
-async def _count(execution: Execution, limits: Limits, send: Send) -> None:
+async def _count(execution: Execution, flow: Callable[[], Flow], send: Send) -> None:
     while True:
         await asyncio.sleep(_COUNT_EVERY_S)
-        send(Counted(execution.tally, tuple(limits.held(time.monotonic()))))
+        send(Counted(execution.tally.counts, flow()))
 
 
 async def _left(spool: Spool, before: Recorded, execution: Execution) -> AsyncGenerator[Planned, None]:

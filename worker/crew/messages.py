@@ -17,6 +17,7 @@ from worker.dispatch.tally import Tally
 from worker.errors import Exit
 from worker.execution import Order
 from worker.settings import Settings
+from worker.snapshot import Flow
 
 _LENGTH_BYTES = 4
 
@@ -57,10 +58,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """From the child, now and then: what it has done so far, and which of its limits have given way, in words."""
+    """From the child, now and then: what it has done so far, without its columns, and what it sends."""
 
     tally: Tally
-    held: tuple[str, ...] = ()
+    flow: Flow
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.tally import Tally
 from worker.errors import Exit, WorkerError
 from worker.results.store import Store
+from worker.snapshot import Flow, Part
 
 # A process that records nothing new before it dies so many times would die for ever.
 _MAX_DEATHS = 3
@@ -34,16 +35,16 @@ class Crew:
 
     @property
     def tally(self) -> Tally:
-        """What they have done so far."""
+        """What they have done so far, without columns."""
         total = Tally()
         for member in self._members:
-            total.add(member.tally)
+            total.add(member.tally.counts)
         return total
 
     @property
-    def held(self) -> list[str]:
-        """Which limits have given way, in words, and whose."""
-        return [f"process {number}: {what}" for number, member in enumerate(self._members) for what in member.held]
+    def parts(self) -> list[Part]:
+        """How far each is."""
+        return [Part(member.tally.planned, member.tally.done, member.flow) for member in self._members]
 
     @property
     def processes(self) -> list[str]:
@@ -69,7 +70,7 @@ class Crew:
 class _Member:
     """One part of the tasks, and the process that works at it.
 
-    `processes` are all that have; `tally` is what they have done so far, `held` which limits have given way at last.
+    `processes` are all that have; `tally` is what they have done so far, `flow` what the last one has sent.
     """
 
     def __init__(self, number: int, start: Start, store: Store, stop: Stop, log: Log) -> None:
@@ -82,7 +83,7 @@ class _Member:
         self._told: Halt | None = None
         self.processes: list[str] = []
         self.tally = Tally()
-        self.held: tuple[str, ...] = ()
+        self.flow = Flow()
 
     async def work(self) -> Outcome:
         """Have the part done, by as many processes as it takes."""
@@ -156,8 +157,8 @@ class _Member:
             match said:
                 case Said(level, text, fields):
                     self._log(text, level, **fields)
-                case Counted(tally, held):
-                    self.tally, self.held = tally, held
+                case Counted(tally, flow):
+                    self.tally, self.flow = tally, flow
                 case Ended() | Gave():
                     child.stdin.close()
                     await child.wait()

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from worker.batch.estimate import Limits as Share
 from worker.oss.codes import Excess
 from worker.oss.verdict import Failure
 
@@ -170,6 +171,15 @@ class Limits:
                 return self.requests.give_way(failure.code, sent_at_s, now_s)
             case Excess.BYTES:
                 return self.megabytes.give_way(failure.code, sent_at_s, now_s)
+
+    def now(self, now_s: float) -> Share:
+        """What they allow at this moment."""
+        return Share(self.requests.at(now_s), self.megabytes.at(now_s), self.in_flight.limit)
+
+    @property
+    def most(self) -> Share:
+        """What they never pass."""
+        return Share(self.requests.most, self.megabytes.most, self.in_flight.most)
 
     def held(self, now_s: float) -> list[str]:
         """Which limits have given way and not come back yet, in words."""

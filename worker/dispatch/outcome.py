@@ -30,7 +30,7 @@ class Outcome:
 
     `complete`: the stream of its tasks has ended, every one was taken, and nothing was in the way. `refused`: whether
     the service refuses the credentials altogether, None where too little was heard to say. `requests` counts those of a
-    child process, by method; `timeline` is what happened to it.
+    child process, by method; `events` are what happened to it.
     """
 
     tally: Tally
@@ -41,7 +41,7 @@ class Outcome:
     sent: int = 0
     troubles: Sequence[Trouble] = ()
     requests: Counter[str] = field(default_factory=Counter)
-    timeline: Sequence[Event] = ()
+    events: Sequence[Event] = ()
 
     @classmethod
     def nothing(cls, stop: Stop, tally: Tally | None = None) -> "Outcome":

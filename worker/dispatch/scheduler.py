@@ -37,7 +37,7 @@ class Scheduler(Generic[T, R]):
     def __init__(
         self,
         perform: Callable[[T], Awaitable[R]],
-        record: Callable[[R], None],
+        record: Callable[[T, R], None],
         backlog: Backlog,
         stop: Stop,
     ) -> None:
@@ -120,7 +120,7 @@ class Scheduler(Generic[T, R]):
                 result = await self._perform(task)
             except Cut:
                 return
-            self._record(result)
+            self._record(task, result)
 
     async def _wait_for_more(self) -> None:
         await self._backlog.ready()

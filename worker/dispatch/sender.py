@@ -24,7 +24,7 @@ from worker.oss.verdict import Failure, Unconfirmed
 T = TypeVar("T")
 Sign = Callable[[Request, Credentials, datetime], Request]
 Send = Callable[[Request], Awaitable[Answer | Failure]]
-Tell = Callable[[Request, Failure], None]
+Tell = Callable[[Request, Failure, int], None]
 
 
 class Keys(Protocol):
@@ -125,7 +125,7 @@ class _Attempts(msgspec.Struct, gc=False):
 class Sender:
     """Sends requests of all kinds, on two lanes of one throttle, and none but probes while there is an outage.
 
-    `rng` makes the jitter; `tell` hears of every attempt that failed and will be made again.
+    `rng` makes the jitter; `tell` hears of every attempt that failed and will be made again, and how many were made.
     """
 
     def __init__(  # noqa: PLR0913 - all that an attempt needs is handed in, so that every rule is proved without a network
@@ -283,5 +283,5 @@ class Sender:
     def _wants_another(self, request: Request, failure: Failure, attempts: _Attempts) -> bool:
         if not attempts.call_for_another(failure, self._outage.running_s()):
             return False
-        self._tell(request, failure)
+        self._tell(request, failure, attempts.made)
         return True

@@ -2,15 +2,19 @@
 
 import json
 import logging
+import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TextIO
 
 from worker.escape import escape
 
 LOGGER = "oss_saveas"
 # What every LogRecord has; the rest was given as `extra` and belongs into the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NO_WORD = re.compile(r'[\s"=]|^$')
 
 
 def set_up_logs(form: Literal["auto", "text", "json"], level: str) -> None:
@@ -23,6 +27,19 @@ def set_up_logs(form: Literal["auto", "text", "json"], level: str) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+
+
+@contextmanager
+def logs_to(stream: TextIO) -> Iterator[None]:
+    """Within, the program's log goes to this stream, and so does whatever else is written to standard error."""
+    handlers = [each for each in logging.getLogger(LOGGER).handlers if isinstance(each, logging.StreamHandler)]
+    before = [(each, each.setStream(stream)) for each in handlers]
+    try:
+        with redirect_stderr(stream):
+            yield
+    finally:
+        for handler, its_own in before:
+            handler.setStream(its_own or sys.stderr)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -40,7 +57,25 @@ class _Json(logging.Formatter):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        fields = " ".join(f"{name}={_word(value)}" for name, value in _flat("", _fields(record)))
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")  # noqa: DTZ006 - local time is meant
         line = escape(f"{at} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip())
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _flat(prefix: str, value: object) -> Iterator[tuple[str, object]]:
+    """Fields within fields by names with dots, as people write them of the results log: `source.key`."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _flat(f"{prefix}.{name}" if prefix else str(name), inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for number, inner in enumerate(value):
+            yield from _flat(f"{prefix}.{number}", inner)
+    else:
+        yield prefix, value
+
+
+def _word(value: object) -> str:
+    """A value that cannot be taken for several fields."""
+    text = str(value)
+    return f'"{text.replace(chr(34), chr(92) + chr(34))}"' if _NO_WORD.search(text) else text

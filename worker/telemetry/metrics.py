@@ -19,7 +19,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from worker.errors import Exit
-from worker.summary import Snapshot, Summary
+from worker.snapshot import Snapshot
+from worker.summary import Summary
 
 _PREFIX = "oss_saveas"
 _PUSH_S = 10
@@ -59,7 +60,8 @@ class _RunCollector(Collector):
         yield failed
         yield CounterMetricFamily(f"{_PREFIX}_source_bytes", "Bytes of the sources of saved tasks", now.source_bytes)
         yield CounterMetricFamily(f"{_PREFIX}_target_bytes", "Bytes of the targets of saved tasks", now.target_bytes)
-        yield GaugeMetricFamily(f"{_PREFIX}_limits_held", "Limits that have given way to the service", len(now.held))
+        held = len(now.flow.held)
+        yield GaugeMetricFamily(f"{_PREFIX}_limits_held", "Limits that have given way to the service", held)
 
 
 @asynccontextmanager

@@ -1,31 +1,37 @@
-"""Progress of a run: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a run: the screen on a terminal, a line now and then elsewhere."""
 
 import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TextIO, cast
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+import msgspec
 
 from worker.arguments import Form
-from worker.summary import Snapshot
-from worker.telemetry.logs import LOGGER
+from worker.snapshot import Snapshot
+from worker.telemetry.logs import LOGGER, logs_to
+from worker.telemetry.pace import Pace
+from worker.telemetry.screen import screen
+from worker.telemetry.terminal import Terminal
 
-_BAR_EVERY_S = 0.2
+_DRAWN_EVERY_S = 0.5
 _LOG_EVERY_S = 10.0
 
 
 @asynccontextmanager
 async def show_progress(form: Form, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
-    """Show on standard error how far a run is, while the block lasts; `auto` is a bar on a terminal, else log lines."""
-    if form == "auto":
-        form = "bar" if sys.stderr.isatty() else "log"
+    """Show on standard error how far a run is, while the block lasts.
+
+    `auto` and `bar` are the screen on a terminal that can draw, else lines of the log; `log` is always these.
+    """
     if form == "none":
         yield
         return
-    shower = asyncio.create_task(_bar(snapshot) if form == "bar" else _log(snapshot), name="progress")
+    terminal = Terminal(sys.stderr) if form != "log" and sys.stderr.isatty() else None
+    drawn = terminal is not None and terminal.can_draw
+    shower = asyncio.create_task(_draw(terminal, snapshot) if terminal and drawn else _log(snapshot), name="progress")
     try:
         yield
     finally:
@@ -34,53 +40,66 @@ async def show_progress(form: Form, snapshot: Callable[[], Snapshot]) -> AsyncIt
             await shower
 
 
-async def _bar(snapshot: Callable[[], Snapshot]) -> None:
-    columns = (
-        SpinnerColumn(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
-        bar = progress.add_task("", total=None)
+async def _draw(terminal: Terminal, snapshot: Callable[[], Snapshot]) -> None:
+    pace = Pace()
+
+    def draw() -> None:
+        pace.see(now := snapshot())
+        terminal.draw(screen(now, pace, *terminal.size))
+
+    with suppress(OSError), logs_to(cast("TextIO", terminal)):  # a terminal that is gone is no reason to stop
         try:
             while True:
-                _draw(progress, bar, snapshot())
-                await asyncio.sleep(_BAR_EVERY_S)
+                draw()
+                await asyncio.sleep(_DRAWN_EVERY_S)
         finally:
-            _draw(progress, bar, snapshot())
-
-
-def _draw(progress: Progress, bar: TaskID, now: Snapshot) -> None:
-    progress.update(bar, total=now.total, completed=now.done, description=_words(now), refresh=True)
+            draw()
 
 
 async def _log(snapshot: Callable[[], Snapshot]) -> None:
-    logger = logging.getLogger(LOGGER)
+    logger, pace = logging.getLogger(LOGGER), Pace()
+    pace.see(snapshot())
     while True:
         await asyncio.sleep(_LOG_EVERY_S)
-        now = snapshot()
-        logger.info(
-            "progress",
-            extra={
-                "planned": now.planned,
-                "saved": now.saved,
-                "already_saved": now.already_saved,
-                "skipped": now.skipped,
-                "failed": now.failed,
-                "saved_per_s": round(now.saved / now.elapsed_s, 1) if now.elapsed_s else 0.0,
-                **({"held": ", ".join(now.held)} if now.held else {}),
-            },
-        )
+        pace.see(now := snapshot())
+        logger.info("progress", extra=facts(now, pace))
 
 
-def _words(now: Snapshot) -> str:
-    rate = now.saved / now.elapsed_s if now.elapsed_s else 0.0
-    parts = [f"{now.saved} saved", f"{rate:.1f}/s"]
-    parts += [f"{count} {name}" for name, count in _others(now) if count]
-    return ", ".join([*parts, *now.held])
+def facts(now: Snapshot, pace: Pace) -> dict[str, object]:
+    """What the screen says, as fields of a line of the log. What there is nothing of is left out."""
+    flow = now.flow
+    found: dict[str, object] = {
+        "planned": now.planned,
+        "total": now.total,
+        "saved": now.saved,
+        "already_saved": now.already_saved,
+        "skipped": now.skipped,
+        "failed": now.failed,
+        "elapsed_s": round(now.elapsed_s),
+        "left_s": None if (left_s := pace.left_s) is None else round(left_s),
+        "tasks_per_s": round(pace.tasks_per_s, 1),
+        "requests_per_s": round(pace.requests_per_s, 1),
+        "source_mb_per_s": round(pace.source_mb_per_s, 1),
+        "in_flight": flow.in_flight,
+        "limits": msgspec.to_builtins(flow.limits),
+        "held": ", ".join(flow.held),
+        "last_change": flow.event.event if flow.event else "",
+        "tries": dict(now.tries),
+        "errors": {code: one.count for code, one in now.failures},
+        "example": _example(now),
+        "pipelines": {name: msgspec.to_builtins(one) for name, one in now.pipelines.items()},
+        "processes": [
+            {"done": part.done, "tasks_per_s": round(pace.part_per_s(number), 1), "in_flight": part.flow.in_flight}
+            for number, part in enumerate(now.parts)
+        ],
+    }
+    return {name: value for name, value in found.items() if value not in (None, "", {}, [])}
 
 
-def _others(now: Snapshot) -> tuple[tuple[str, int], ...]:
-    return (("already saved", now.already_saved), ("skipped", now.skipped), ("failed", now.failed))
+def _example(now: Snapshot) -> dict[str, object]:
+    if not now.failures:
+        return {}
+    code, found = now.failures[0]
+    line = found.example
+    source = {"bucket": line.source.bucket, "key": line.source.key}
+    return {"code": code, "pipeline": line.pipeline, "source": source, "request_id": line.request_id}

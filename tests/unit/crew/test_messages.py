@@ -15,6 +15,8 @@ from worker.errors import Exit
 from worker.execution import Order
 from worker.oss.signing import Credentials
 from worker.settings import Settings
+from worker.snapshot import Flow
+from worker.timeline import Event
 
 SECRET = "made-up-secret-77aa"
 START = Start(
@@ -31,7 +33,7 @@ MESSAGES: list[Message] = [
     Halt(Reason.SIGNAL),
     Halt(Reason.DURATION, hurries=True),
     Said(logging.WARNING, "attempt failed", {"key": "a\udc80.jpg"}),
-    Counted(Tally(planned=3)),
+    Counted(Tally(planned=3), Flow(sent=7, held=("26 of 37 in flight",), event=Event("now", "CpuLimitExceeded"))),
     Ended(Outcome(tally=Tally(), complete=False, stopped=Reason.PEER, troubles=[Trouble(Exit.RESULTS, "disk full")])),
     Gave(Exit.REFUSED, "no"),
 ]

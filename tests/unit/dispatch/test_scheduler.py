@@ -57,7 +57,7 @@ class Work:
             await asyncio.sleep(1)
 
     def scheduler(self) -> Scheduler[int, int]:
-        return Scheduler(self.perform, self.recorded.append, self, self.stop)
+        return Scheduler(self.perform, lambda _, result: self.recorded.append(result), self, self.stop)
 
     async def run(self, concurrency: int, grace_s: float = 1.0) -> Scheduler[int, int]:
         scheduler = self.scheduler()

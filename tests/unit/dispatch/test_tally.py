@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.fakes import error, record
 from worker.batch.record import Record, SourceRecord, Status, TargetRecord
 from worker.dispatch.tally import Tally
+from worker.snapshot import PipelineCounts
 
 
 def failed(code: str) -> Record:
@@ -65,3 +66,28 @@ def test_the_first_error_is_kept() -> None:
         tally.count(failed(code))
     assert tally.first_error is not None
     assert tally.first_error.code == "ImageDamage"
+
+
+def test_outcomes_are_counted_by_pipeline_whether_of_this_run_or_before() -> None:
+    tally = Tally()
+    for line in (record(), record(status=Status.SKIPPED), failed("NoSuchKey"), record(pipeline="big")):
+        tally.count(line)
+    tally.pass_over("small", saved=True)
+    tally.pass_over("small", saved=False)
+    tally.repeat_bad_row("big")
+    assert tally.pipelines == {
+        "small": PipelineCounts(saved=1, already_saved=1, skipped=1, failed=2),
+        "big": PipelineCounts(saved=1, failed=1),
+    }
+    assert (tally.already_saved, tally.failed_before, tally.repeated_bad_rows, tally.done) == (1, 1, 1, 7)
+
+
+def test_the_most_frequent_failures_come_first_and_no_service_fills_the_memory_with_names() -> None:
+    tally = Tally()
+    for code in ("NoSuchKey", "ImageDamage", "ImageDamage", *(f"Odd{number}" for number in range(200))):
+        tally.count(failed(code))
+    first, second, *others = [(code, found.count) for code, found in tally.most_failures]
+    assert (first, second) == (("(others)", 102), ("ImageDamage", 2))
+    assert len(others) == 99
+    assert tally.counts == tally
+    assert not list(tally.counts.columns)

@@ -66,7 +66,9 @@ def headline(found: JobStanding) -> str:
 def _failures(run: RunStanding) -> str:
     if failed := run.counts["failed"]:
         error = next((shard.told.first_error for shard in run.shards if shard.told and shard.told.first_error), None)
-        return f"{failed} {'task' if failed == 1 else 'tasks'} failed" + (f", the first of {error['code']}" if error else "")
+        return f"{failed} {'task' if failed == 1 else 'tasks'} failed" + (
+            f", the first of {error['code']}" if error else ""
+        )
     return "but a source entry selected nothing"
 
 

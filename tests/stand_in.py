@@ -57,7 +57,7 @@ class Reply:
 
 def refusal(status: int, code: str, message: str = "made up", **headers: str) -> Reply:
     """An error answer as OSS writes it."""
-    body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message><EC>0000-00000000</EC></Error>"
+    body = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message><EC>0000-00000000</EC></Error>"
     return Reply(status, tuple((name.replace("_", "-"), value) for name, value in headers.items()), body.encode())
 
 

@@ -1,14 +1,19 @@
-"""Escaping for terminals and text logs: what came from outside cannot move the cursor or forge a line."""
+"""Escaping for terminals and logs: what came from outside cannot move the cursor or forge a line."""
 
 import re
 
 # C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of text around.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def escape(text: str) -> str:
     r"""The text on one line, with everything that is not plainly visible written as `\xNN` or `\uNNNN`."""
     return _UNSAFE.sub(_written_out, text)
+
+
+def escape_json(text: str) -> str:
+    r"""A JSON document that says the same, with what is not plainly visible in its texts written as `\uNNNN`."""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def _written_out(match: re.Match[str]) -> str:

@@ -1,6 +1,5 @@
 """`report`: what a run was like, as a page, a table and an object, from what it has left."""
 
-import asyncio
 import base64
 import csv
 import io
@@ -21,7 +20,6 @@ from worker.batch.record import ErrorRecord, Record, Status, encode
 
 _PICTURE = re.compile(r'src="data:image/webp;base64,([^"]+)"')
 ODD = "in/<script>alert(1)</script>\x1b[2J=1+1\u202egpj.jpg"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def named(name: str) -> dict[str, str]:
@@ -218,32 +216,3 @@ async def test_a_service_that_declines_every_picture_holds_up_no_report(desk: De
         html = (desk.path / "copies-report.html").read_text()
         assert html.count("no picture: ") == 48
         assert "no picture: ServiceUnavailable" in html
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page with")
-async def test_a_browser_runs_the_script_of_the_page_and_refuses_nothing_of_it(desk: Desk) -> None:
-    async with StandIn(
-        {"photos": keys_below("in/", 9), "renditions": {}}, broken("in/00001.jpg", "in/00004.jpg")
-    ) as oss:
-        desk.set_up(oss)
-        await desk.run("run", "job.yaml")
-        await desk.run("report", "copies", "--embed", "0")
-        assert CHROMIUM is not None
-        browser = await asyncio.create_subprocess_exec(
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            f"--user-data-dir={desk.path / 'chromium'}",
-            "--dump-dom",
-            f"file://{desk.path / 'copies-report.html'}",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        desk.processes.append(browser)
-        async with asyncio.timeout(90):
-            out, err = await browser.communicate()
-        assert b"2 of 2 shown" in out
-        assert b"Content Security Policy" not in err
-        assert b"CONSOLE" not in err

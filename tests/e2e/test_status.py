@@ -53,7 +53,7 @@ async def test_failures_are_3_and_a_retry_is_told_but_is_no_run(desk: Desk) -> N
         found = await desk.run("status", "copies")
         assert found.code == 3
         assert found.out.startswith(
-            "Finished with failures: its only shard finished, 1 tasks failed, the first of ImageDa"
+            "Finished with failures: its only shard finished, 1 task failed, the first of ImageDa"
         )
         broken = False
         assert (await desk.run("retry", "job.yaml")).code == 0
@@ -65,7 +65,7 @@ async def test_failures_are_3_and_a_retry_is_told_but_is_no_run(desk: Desk) -> N
         assert (await desk.run("verify", "job.yaml")).code == 3
         damaged = await desk.run("status", "copies")
         assert damaged.out.startswith(
-            "Damaged: 1 tasks failed, the first of ImageDamage, and `verify` has found targets not as recorded: 3 missi"
+            "Damaged: 1 task failed, the first of ImageDamage, and `verify` has found targets not as recorded: 3 missi"
         )
         await desk.run("run", "job.yaml")
         assert (await desk.run("status", "copies")).code == 0

@@ -295,4 +295,4 @@ def test_a_hostile_name_between_backticks_is_text_all_the_same() -> None:
 
 
 def test_targets_that_grew_have_less_than_no_bytes_saved() -> None:
-    assert "−2.0 kB (-200 %)" in Parsed(page(contents(taken([sized("a", 1000, 3000)])), [])).text  # noqa: RUF001 - a minus sign, as the page has it
+    assert "−2.0 kB (−200 %)" in Parsed(page(contents(taken([sized("a", 1000, 3000)])), [])).text  # noqa: RUF001 - a minus sign, as the page has it

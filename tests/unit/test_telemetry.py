@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worker.batch.comparison import Kind, Regression
 from worker.batch.estimate import Limits, estimate
 from worker.errors import Exit
-from worker.escape import escape
+from worker.escape import escape, escape_json
 from worker.oss.codes import CODES
 from worker.summary import OUTCOMES, Forecast, Summary
 from worker.telemetry.ending import describe_ending
@@ -40,6 +40,13 @@ def test_escapes_show_what_was_there() -> None:
     assert escape(EVIL) == r"a\x1b[2J\x0d\x0a\u202eb\u2028c\x9b"
     assert escape("雪山 é ~") == "雪山 é ~"
     assert escape("\udcff") == r"\udcff"
+
+
+@given(st.text())
+def test_json_says_the_same_and_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    found = escape_json(json.dumps({"key": text}, ensure_ascii=False, indent=2))
+    assert json.loads(found) == {"key": text}
+    assert not ((UNSAFE | {"\u061c"}) - {"\n"}) & set(found)
 
 
 def test_sizes_and_counts() -> None:

@@ -63,6 +63,7 @@ def _chart(columns: Columns, series: Sequence[tuple[str, str, Callable[[Column],
     ticks = [_time(begin_ms + (end_ms - begin_ms) * number / (_TICKS - 1)) for number in range(_TICKS)]
     form = "%d %b %H:%M" if end_ms - begin_ms > _DAY_MS else "%H:%M:%S"
     chart.add_x_axis(ticks=ticks, tick_formatter=lambda tick, *_: tick.strftime(form))
+    chart.add_y_axis(tick_formatter=lambda tick, *_: f"{tick:,.10g}")
     most = max(height or 0.0 for _, _, points in lines for _, height in points)
     chart.add_y_scale(0, most * 1.05 or 1)
     svg = chart.to_svg(width=_WIDTH, height=_HEIGHT)

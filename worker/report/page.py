@@ -21,6 +21,7 @@ from worker.report.pictures import Pair, Picture
 _FILES = resources.files("worker.report") / "templates"
 _MOST_TEXT = 300
 _CODE = re.compile("`([^`]+)`")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ROWS_BYTES = 900_000
 
 
@@ -88,6 +89,7 @@ def _environment() -> Environment:
         "data": _data,
         "object": _object,
         "words": _words,
+        "time": _time,
     }
     return found
 
@@ -112,6 +114,11 @@ def _number(value: float | None) -> str:
 
 def _rate(value: float | None) -> str:
     return "–" if value is None else f"{value:,.3g}" if value < 100 else f"{value:,.0f}"  # noqa: RUF001 - likewise
+
+
+def _time(at: str) -> str:
+    """A moment as people write it, to the second; whatever is none stays as it is."""
+    return f"{at[:10]} {at[11:19]}" if _MOMENT.fullmatch(at) else at
 
 
 def _object(named: object) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from worker.escape import escape
+from worker.escape import escape, escape_json
 
 
 def open_standard_streams() -> None:
@@ -38,5 +38,5 @@ def print_text(text: str) -> None:
 
 
 def print_json(found: dict[str, object]) -> None:
-    """Print one JSON object, in plain ASCII where the terminal's encoding may lack a letter."""
-    print_text(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", indent=2))
+    """Print one JSON object, in plain ASCII where the terminal's encoding may lack a letter; it may be a terminal."""
+    print_text(escape_json(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", indent=2)))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from worker.batch.comparison import Regression
+from worker.escape import escape
 from worker.telemetry.table import table
 
 
@@ -17,7 +18,7 @@ def describe_report(
             ("got worse", "nothing")
         ]
     rows += [("written" if number == 0 else "", path) for number, path in enumerate(written)]
-    return f"{headline}\n{table(rows)}"
+    return f"{escape(headline)}\n{table(rows)}"
 
 
 def _regression(one: Regression) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from worker.batch.standing import COUNTS, JobStanding, RunStanding, ShardStanding, State
+from worker.escape import escape
 from worker.telemetry.table import counts, table
 
 _MOST = 8  # numbers of shards that are told in a line
@@ -25,7 +26,7 @@ def describe_status(found: JobStanding) -> str:
     ]
     if found.runs is not None:
         rows += [("runs" if number == 0 else "", _run(one)) for number, one in enumerate(found.runs)]
-    return f"{headline(found)}  (exit {found.exit})\n{table(rows)}"
+    return f"{escape(headline(found))}  (exit {found.exit})\n{table(rows)}"
 
 
 def headline(found: JobStanding) -> str:
@@ -66,7 +67,7 @@ def _failures(run: RunStanding) -> str:
     if failed := run.counts["failed"]:
         errors = [shard.told.first_error for shard in run.shards if shard.told and shard.told.first_error]
         code = next((error["code"] for error in errors if "code" in error), None)
-        return f"{failed} tasks failed" + (f", the first of {code}" if code else "")
+        return f"{failed} {'task' if failed == 1 else 'tasks'} failed" + (f", the first of {code}" if code else "")
     return "but a source entry selected nothing"
 
 

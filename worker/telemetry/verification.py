@@ -1,6 +1,7 @@
 """A verification in words."""
 
 from worker.errors import Exit
+from worker.escape import escape
 from worker.summary import Verification
 from worker.telemetry.table import counts, table
 
@@ -36,7 +37,7 @@ def describe_verification(found: Verification) -> str:
         rows.append(("not compared", f"{found.pruned}: their lines were pruned"))
     if found.not_asked:
         rows.append(("not asked", found.not_asked))
-    rows += [("", f"{sample['target']}: {sample['found']}") for sample in found.samples]
+    rows += [("", f"{escape(sample['target'])}: {sample['found']}") for sample in found.samples]
     rows += [("note", note) for note in found.notes]
     lines = [f"{words}  (exit {found.exit})", table(rows)]
     if found.missing or found.altered:

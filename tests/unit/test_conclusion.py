@@ -136,7 +136,7 @@ def test_the_first_error_says_why_it_ended_so(
         settings_digest="",
         processes=(),
         requests={},
-        timeline=(),
+        events=(),
         notes=(),
     )
     found = summarize([one], None, 0, about)

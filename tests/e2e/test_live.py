@@ -49,7 +49,7 @@ async def test_a_person_sees_how_a_run_goes_at_any_size_and_what_is_told_above_i
         await window.until(lambda: window.is_as_it_was)
         assert ended.code == 75
         assert any("warning task failed pipeline=" in line for line in window.text)
-        assert len([line for line in window.text if line.startswith("progress ")]) == 1
+        assert len([line for line in window.display if line.startswith("progress ")]) == 1
     assert b"\x1b[2J" not in window.told
 
 

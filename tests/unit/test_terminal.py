@@ -81,6 +81,20 @@ def test_where_a_terminal_is_made_narrower_nothing_is_left_of_what_was_drawn(win
     assert window.is_as_it_was
 
 
+def test_what_is_told_after_a_terminal_was_made_smaller_leaves_no_second_picture(window: Window) -> None:
+    terminal = Terminal(stream_to(window))
+    terminal.draw(lines(*(f"drawn {number} {'x' * 60}" for number in range(20))))
+    window.read()
+    window.resize(40, 10)
+    window.screen.reset()
+    for number in range(5):
+        terminal.write(f"told {number}\n")
+        window.read()
+    assert [line[:7] for line in window.text if line.startswith("drawn 0")] == ["drawn 0"]
+    assert window.display[-2][:7] == "drawn 8"
+    assert len(window.display[-2]) == 40
+
+
 def test_a_terminal_without_a_size_or_without_the_letters_is_known(
     window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:

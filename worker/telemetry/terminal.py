@@ -54,7 +54,7 @@ class Terminal(io.TextIOBase):
         """Tell something above what is drawn."""
         whole, newline, self._unfinished = (self._unfinished + text).rpartition("\n")
         if newline:
-            self._show(whole + newline, self._lines)
+            self._show(whole + newline, self._fitting())
         return len(text)
 
     def _show(self, above: str, lines: Sequence[Text]) -> None:
@@ -64,6 +64,14 @@ class Terminal(io.TextIOBase):
             for line in lines:
                 self._console.print(line, soft_wrap=True)
         self._lines = lines
+
+    def _fitting(self) -> list[Text]:
+        """What is drawn, as far as it fits into a terminal that has become smaller since."""
+        columns, height = self.size
+        lines = [line.copy() for line in self._lines[: height - 1]]
+        for line in lines:
+            line.truncate(columns)
+        return lines
 
     def _erase(self) -> Control:
         # A terminal that has become narrower has broken the lines that were wider: they are more than were drawn.

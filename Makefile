@@ -19,11 +19,11 @@ help:  ## this list
 demo: $(VENV)/.local  ## run jobs/quickstart.yaml against the local OSS
 	$(BIN)/oss-saveas run jobs/quickstart.yaml
 
-test: $(VENV)/.test witness  ## every test but the full counts of the fault tests, with branch coverage
+test: $(VENV)/.test witness  ## every test but the full counts of the fault tests, with branch coverage of the pure core
 	rm -f .coverage .coverage.*
-	$(PYTEST) -m "not chaos" --cov --cov-report=
-	$(BIN)/python -m coverage report
-	$(BIN)/python -m coverage report --include='worker/oss/*,worker/batch/*' --fail-under=100
+	$(PYTEST) -m "not chaos" --cov --cov-report= tests/unit
+	$(BIN)/python -m coverage report --fail-under=100
+	$(PYTEST) -m "not chaos" --ignore tests/unit
 
 check: $(VENV)/.test  ## style, types and boundaries
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from worker.batch.comparison import Lost, regressions
 from worker.batch.figures import Figures
 from worker.batch.record import Record, Status
 from worker.batch.specimens import Specimens
-from worker.batch.standing import Happened, JobStanding, RunStanding, Told
+from worker.batch.standing import Happened, JobStanding, RunStanding, Told, limits_over_time
 from worker.connection import Connection, Log, connect
 from worker.dispatch.stopping import Cut, Stop
 from worker.dispatch.throttle import Lane
@@ -95,6 +95,8 @@ async def _read(reader: RunReader, job: str, wanted: Wanted, sheet: Sheet | None
     comparison = None if before is None else await _compared(reader, before, run, figures, lost)
     found = standing.newest
     told = [shard.told for shard in found.shards if shard.told]
+    for one in told:
+        figures.columns.add(limits_over_time(one))
     return Contents(
         standing=standing,
         headline=headline(standing),

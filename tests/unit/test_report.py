@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from typing import TypeVar
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from tests.unit.test_figures import line, sized, taken
 from tests.unit.test_standing import told
 from worker.batch.comparison import Lost, regressions
+from worker.batch.estimate import Limits
 from worker.batch.figures import Figures
 from worker.batch.record import ErrorRecord, Record, Status
 from worker.batch.specimens import Specimen, Why
@@ -80,6 +82,22 @@ def contents(figures: Figures, comparison: Comparison | None = None, text: str =
         specimens=[],
         comparison=comparison,
     )
+
+
+def test_limits_in_force_are_drawn_and_told_where_summaries_tell_of_them() -> None:
+    figures = taken([sized("a.jpg", 10, 5)])
+    assert "at most" not in "".join(title for title in headings(page(contents(figures), [])))
+    (column,) = (one for _, one in figures.columns)
+    column.narrow(Limits(37.5, 20, 52))
+    html = page(contents(figures), [])
+    assert {"Requests in a second, at most", "Tasks in flight, at most"} <= set(headings(html))
+    assert {"37.5", "52"} <= set(Parsed(html).texts)
+    (told_of,) = json.loads(json.dumps(document(contents(figures))))["columns"]
+    assert told_of["limits"] == {"requests_per_second": 37.5, "source_mb_per_second": 20, "concurrency": 52}
+
+
+def headings(html: str) -> list[str]:
+    return re.findall("<h3>(.*?)</h3>", html)
 
 
 def hostile_line(text: str = HOSTILE) -> Record:

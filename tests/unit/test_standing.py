@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from worker.batch.standing import JobStanding, State, Told, Trace, run_standing, shard_of
+from worker.batch.columns import Columns
+from worker.batch.estimate import Limits
+from worker.batch.standing import JobStanding, State, Stretch, Told, Trace, limits_over_time, run_standing, shard_of
 from worker.batch.task import Shard
 
 COUNTS = dict.fromkeys(("planned", "saved", "already_saved", "skipped", "failed", "failed_before", "not_attempted"), 0)
@@ -108,3 +110,21 @@ def test_what_a_summary_says_of_its_first_error_is_told_with_its_shard() -> None
     run = run_standing("r", [told(code=3, first_error={"code": "ImageDamage"})], [])
     document: dict[str, Any] = JobStanding(job="j", newest=run, damage={}, retries=[], runs=None).document()
     assert document["shards"][0]["first_error"] == {"code": "ImageDamage"}
+
+
+def test_limits_of_shards_add_up_in_columns_as_wide_as_the_widest() -> None:
+    narrow = [
+        Stretch("2026-11-24T08:00:00.000Z", 10.0, Limits(25, 10, 32)),
+        Stretch("2026-11-24T08:00:10.000Z", 10.0, Limits(25, 10, 20)),
+        Stretch("2026-11-24T08:00:20.000Z", 10.0, None),
+    ]
+    wide = [
+        Stretch("2026-11-24T08:00:00.000Z", 20.0, Limits(12.5, 10, 32)),
+        Stretch("2026-11-24T08:00:20.000Z", 20.0, Limits(25, 10, 32)),
+    ]
+    columns = Columns()
+    for stretches in (narrow, wide):
+        columns.add(limits_over_time(told(timeline=stretches)))
+    assert columns.width_ms == 20_000
+    assert [column.limits for _, column in columns] == [Limits(37.5, 20, 52), Limits(25, 10, 32)]
+    assert not list(limits_over_time(told()))

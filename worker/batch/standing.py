@@ -7,6 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
+from worker.batch.columns import Columns
+from worker.batch.estimate import Limits
+from worker.batch.record import milliseconds
 from worker.batch.task import Shard, shard_index
 from worker.errors import Exit
 
@@ -35,6 +38,14 @@ class Happened(msgspec.Struct, frozen=True):
     event: str
 
 
+class Stretch(msgspec.Struct, frozen=True):
+    """Some seconds of a run, and the limits of a shard that were in force (`worker.timeline.Row`)."""
+
+    at: str
+    seconds: float = 0.0
+    limits: Limits | None = None
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at in a summary (`worker.summary.Summary`)."""
 
@@ -61,6 +72,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str = ""
     notes: list[str] = []
     events: list[Happened] = []
+    timeline: list[Stretch] = []
 
     @property
     def state(self) -> State:
@@ -68,6 +80,17 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         if self.enumeration != "complete" or self.not_attempted:
             return State.UNFINISHED
         return _STATE_OF.get(Exit(self.exit), State.UNFINISHED) if self.exit in set(Exit) else State.UNFINISHED
+
+
+def limits_over_time(told: Told) -> Columns:
+    """The limits of a shard, in columns as wide as it tells them; those of all shards are a sum."""
+    columns = Columns()
+    for stretch in told.timeline:
+        while columns.width_ms < stretch.seconds * 1000:
+            columns.halve()
+        if stretch.limits is not None:
+            columns.at(milliseconds(stretch.at)).narrow(stretch.limits)
+    return columns
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import leather
 from markupsafe import Markup
 
 from worker.batch.columns import Column, Columns
+from worker.batch.estimate import Limits
 from worker.batch.figures import PERCENTILES
 
 _WIDTH, _HEIGHT = 720, 240
@@ -43,6 +44,23 @@ def throttling_chart(columns: Columns) -> Markup:
         return Markup()
     seconds = columns.width_ms / 1000
     return _chart(columns, [("throttled", "var(--accent)", lambda column: column.throttled / seconds)])
+
+
+def requests_limit_chart(columns: Columns) -> Markup:
+    """How many requests in a second were allowed; nothing where no summary tells."""
+    return _limit_chart(columns, lambda limits: limits.requests_per_second)
+
+
+def in_flight_limit_chart(columns: Columns) -> Markup:
+    """How many tasks were allowed in flight; nothing where no summary tells."""
+    return _limit_chart(columns, lambda limits: limits.concurrency)
+
+
+def _limit_chart(columns: Columns, of: Callable[[Limits], float]) -> Markup:
+    def value(column: Column) -> float | None:
+        return None if column.limits is None else of(column.limits)
+
+    return _chart(columns, [("allowed", "var(--accent)", value)])
 
 
 def _chart(columns: Columns, series: Sequence[tuple[str, str, Callable[[Column], float | None]]]) -> Markup:

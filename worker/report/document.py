@@ -1,6 +1,7 @@
 """The report as one JSON object."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from worker.batch.comparison import Regression
@@ -48,6 +49,7 @@ def document(contents: Contents) -> dict[str, object]:
                 "failed": column.failed,
                 "throttled": column.throttled,
                 "durations_ms": _rounded(percentiles(column.durations)),
+                "limits": None if column.limits is None else asdict(column.limits),
             }
             for begin_ms, column in figures.columns
         ],

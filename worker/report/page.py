@@ -13,7 +13,13 @@ from markupsafe import Markup
 from worker.batch.figures import percentiles
 from worker.batch.record import Record
 from worker.escape import escape
-from worker.report.charts import duration_chart, rate_chart, throttling_chart
+from worker.report.charts import (
+    duration_chart,
+    in_flight_limit_chart,
+    rate_chart,
+    requests_limit_chart,
+    throttling_chart,
+)
 from worker.report.contents import Contents, explained
 from worker.report.document import moment
 from worker.report.pictures import Pair, Picture
@@ -69,6 +75,16 @@ def _charts(contents: Contents) -> list[tuple[str, str, Markup]]:
             "Throttled attempts in a second",
             "Attempts in a second that the service declined because there were too many, over time.",
             throttling_chart(columns),
+        ),
+        (
+            "Requests in a second, at most",
+            "The limit of requests in a second that was in force, over time.",
+            requests_limit_chart(columns),
+        ),
+        (
+            "Tasks in flight, at most",
+            "The limit of tasks in flight that was in force, over time.",
+            in_flight_limit_chart(columns),
         ),
     ]
 

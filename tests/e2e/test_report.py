@@ -63,6 +63,8 @@ async def test_the_forms_of_a_report_agree_with_the_lines_of_the_run(desk: Desk,
         assert told["lines"] == {"saved": 29, "failed": 2}
         assert told["pipelines"]["small"]["saved"] == 29
         assert sum(column["saved"] for column in told["columns"]) == 29
+        assert {column["limits"]["concurrency"] for column in told["columns"] if column["limits"]} <= {8, 16}
+        assert any(column["limits"] for column in told["columns"])
         (error,) = told["errors"]
         assert (error["code"], error["count"], error["permanent"]) == ("ImageDamage", 2, 2)
         assert error["mend"].startswith("Replace the source")

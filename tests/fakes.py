@@ -67,9 +67,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping.now += seconds
 
 
-def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
+def in_virtual_time(main: Coroutine[Any, Any, T], loop: VirtualLoop | None = None) -> T:
     """Run a coroutine in virtual time, which begins at 0."""
-    loop = VirtualLoop()
+    loop = loop or VirtualLoop()
     try:
         return loop.run_until_complete(main)
     finally:

@@ -16,8 +16,8 @@ from bench.throughput.runs import Skipped, StandIn, Worker, client_cpu_s, cores,
 
 REPEATS = 5
 TASKS = {
-    "worker": 10_000,
-    "bare-options": 10_000,
+    "worker": 40_000,
+    "bare-options": 40_000,
     "bare-default": 10_000,
     "sdk-async": 3_000,
     "sdk-threads": 1_000,

@@ -16,8 +16,6 @@ _BYTES_PER_MB = 1_000_000
 _MOST_BYTES = 200.0 * _BYTES_PER_MB
 # A window of 1/20 s keeps the worst second at 1.05 R + 1; below 20/s the window holds one grant.
 _WINDOWS_PER_SECOND = 20
-# Above this rate, waking at the exact moment costs more than looking every millisecond.
-_EXACT_BELOW = 1000
 _SHORTEST_SLEEP_S = 0.001
 # A rate that has given way recovers meanwhile.
 _LOOK_AGAIN_S = 1.0
@@ -183,13 +181,11 @@ class Throttle:
                 self._no_control.set()
 
     async def _grant(self) -> None:
-        # asyncio-throttle keeps the whole rate: where that has given way, what is left of the wait comes before.
-        while (wait_s := self._until_free_s(self._monotonic())) >= 0 and self._requests.gave_way:
-            await self._sleep(min(_LOOK_AGAIN_S, max(_SHORTEST_SLEEP_S, wait_s + _MARGIN_S)))
-        exact = self.requests_per_second < _EXACT_BELOW
-        self._throttler.retry_interval = max(_SHORTEST_SLEEP_S, wait_s + _MARGIN_S) if exact else _SHORTEST_SLEEP_S
-        await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no annotation here
-        self._grants.append(self._monotonic())
+        # Sleeps end a little early at times: where asyncio-throttle slept, it would then sleep as long again.
+        while (wait_s := self._until_free_s(self._monotonic())) >= 0:
+            wait_s = max(_SHORTEST_SLEEP_S, wait_s + _MARGIN_S)
+            await self._sleep(min(_LOOK_AGAIN_S, wait_s) if self._requests.gave_way else wait_s)
+        await self._grant_at_once()
 
     def _until_free_s(self, now: float) -> float:
         """How long it is until the next grant is free; less than 0 where it is."""

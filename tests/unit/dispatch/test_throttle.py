@@ -1,8 +1,10 @@
 """Rates are proved in virtual time: how many grants the worst second holds, and who goes first."""
 
 import asyncio
+from asyncio import TimerHandle
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +22,19 @@ PAUSES = st.floats(0, 3)
 BURSTS = st.lists(st.tuples(PAUSES, st.integers(1, 60), LANES), min_size=1, max_size=6)
 HURRY = judge_error(refused(429, "QpsLimitExceeded"))
 HEAVY = judge_error(refused(503, "DownloadTrafficRateLimitExceeded"))
+
+
+class CoarseLoop(VirtualLoop):
+    """Its timers know whole milliseconds, and ring so much before them."""
+
+    def __init__(self, early_s: float) -> None:
+        super().__init__()
+        self._early_s = early_s
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
+        return super().call_later(
+            max(0.0, round(delay * 1000) / 1000 - self._early_s), callback, *args, context=context
+        )
 
 
 async def take(tested: Throttle, lane: Lane, source_bytes: int | None = 0) -> None:
@@ -67,6 +82,20 @@ def test_no_second_holds_more_than_the_rate_and_a_twentieth_and_one(
     assert len(times) == sum(count for _, count, _ in bursts)
     assert times == sorted(times)
     assert worst_second(times) <= rate * 1.05 + 1
+
+
+@pytest.mark.parametrize("rate", [5, 20, 200, 900])
+@pytest.mark.parametrize("early_s", [0.0, 0.0009])
+def test_a_sleep_that_ends_a_little_early_or_late_does_not_cost_the_rate(rate: float, early_s: float) -> None:
+    """Timers of event loops know milliseconds: what is slept is up to one less, or one more, than was asked for."""
+
+    async def main() -> float:
+        tested, count = throttle_of(rate), int(rate * 5) + 2
+        for _ in range(count):
+            await take(tested, Lane.WORK)
+        return (count - 1) / now_s()
+
+    assert 0.98 * rate <= in_virtual_time(main(), CoarseLoop(early_s)) <= 1.05 * rate + 1
 
 
 @given(rate=RATES, pause_s=st.floats(0, 100))

@@ -110,8 +110,10 @@ def worker_run(url: str, tasks: int, rate: float = 100_000, *, processes: int = 
     with tempfile.TemporaryDirectory(prefix="oss-saveas-bench-") as name:
         directory = Path(name)
         (directory / "job.yaml").write_text(MANIFEST)
-        rows = "".join(f"{key(number)},1234\n" for number in range(tasks))
-        (directory / "keys.csv").write_text("key,size\n" + rows)
+        # Row by row: what the runner held at most is told of its children, too.
+        with (directory / "keys.csv").open("w") as table:
+            table.write("key,size\n")
+            table.writelines(f"{key(number)},1234\n" for number in range(tasks))
         limits = (
             f"requests_per_second: {rate:g}, source_mb_per_second: 100000, concurrency: {CONCURRENCY}, adaptive: false"
         )

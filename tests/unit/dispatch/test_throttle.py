@@ -31,10 +31,9 @@ class CoarseLoop(VirtualLoop):
         super().__init__()
         self._early_s = early_s
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
-        return super().call_later(
-            max(0.0, round(delay * 1000) / 1000 - self._early_s), callback, *args, context=context
-        )
+    def call_at(self, when: float, *args: Any, **context: Any) -> TimerHandle:  # type: ignore[override]  # hands all on
+        delay_s = round((when - self.time()) * 1000) / 1000 - self._early_s
+        return super().call_at(self.time() + max(0.0, delay_s), *args, **context)
 
 
 async def take(tested: Throttle, lane: Lane, source_bytes: int | None = 0) -> None:

@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 # The lock files are complete, so pip has nothing to resolve; what is no wheel is built with the setuptools of build.txt.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 CODE := $(wildcard worker tests bench deploy)
-# One more than two cores have use for: many tests wait for processes of their own.
-PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+# Twice what two cores have use for: many tests wait for processes of their own.
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 .PHONY: help demo test check chaos image bench docs lock clean witness
 .DELETE_ON_ERROR:

@@ -9,6 +9,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,13 @@ async def until(condition: Callable[[], object], within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
             await asyncio.sleep(0.005)
+
+
+async def signalled_to_its_end(process: Process, number: signal.Signals, within_s: float = 60) -> None:
+    """Send a signal until a process has ended: of one kind those that wait are one, so nobody can send just two."""
+    async with asyncio.timeout(within_s):
+        while process.returncode is None:
+            with suppress(ProcessLookupError):
+                # The process object would look first whether it has ended, and so take the exit code from asyncio.
+                os.kill(process.pid, number)
+            await asyncio.sleep(0.2)

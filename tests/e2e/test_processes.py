@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.desk import Desk, saved_in, until
+from tests.e2e.desk import Desk, saved_in, signalled_to_its_end, until
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
 TASKS = 600
@@ -162,10 +162,8 @@ async def test_a_second_signal_does_not_wait_for_what_is_on_its_way(desk: Desk) 
         process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.2)
         assert process.returncode is None
-        while process.returncode is None:  # one at least is a second one: signals of a kind that wait are one
-            process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.2)
-        ended = await desk.end(process, within_s=30)
+        await signalled_to_its_end(process, signal.SIGTERM)
+        ended = await desk.end(process)
         assert (ended.code, ended.json["saved"], ended.json["not_attempted"]) == (75, 0, ended.json["planned"])
 
 

@@ -18,6 +18,8 @@ from tests.stand_in import StandIn
 
 SECRET = "made-up-secret-9f3a77"
 KEYS = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": SECRET}
+# Attempts last for longer than anybody waits: what ends before does not wait for them.
+PATIENT = {**KEYS, "OSS_SAVEAS_TIMEOUT__TOTAL_S": "300"}
 # What the machine's own environment must not decide.
 _FOREIGN = ("OSS_", "ALIBABA_CLOUD_", "KUBERNETES_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "COV_", "COVERAGE_")
 # As a header or a query has it, in either version.
@@ -225,7 +227,10 @@ async def until(condition: Callable[[], object], within_s: float = 60) -> None:
 
 
 async def signalled_to_its_end(process: Process, number: signal.Signals, within_s: float = 60) -> None:
-    """Send a signal until a process has ended: of one kind those that wait are one, so nobody can send just two."""
+    """Send a signal until a process has ended: of one kind those that wait are one, so nobody can send just two.
+
+    That is less time than the grace which a first signal leaves to what is on its way, 75 s.
+    """
     async with asyncio.timeout(within_s):
         while process.returncode is None:
             with suppress(ProcessLookupError):

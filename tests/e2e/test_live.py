@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.e2e.desk import KEYS, MANIFEST, Desk, signalled_to_its_end, until
+from tests.e2e.desk import MANIFEST, PATIENT, Desk, signalled_to_its_end, until
 from tests.e2e.terminal import ENVIRON, Window, watched_window
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
-AT_A_TERMINAL = {**KEYS, **ENVIRON}
+AT_A_TERMINAL = {**PATIENT, **ENVIRON}
 REQUEST = "5C3D9175B6FC201293AD4890"
 EVIL = "in/\x1b[2J\n\u202e雪山 {}.jpg"
 TWO = MANIFEST + '  - name: tiny\n    process: image/resize,w_2\n    target: {bucket: renditions, key: "tiny/{key}"}\n'
@@ -57,7 +57,7 @@ async def test_a_person_sees_how_a_run_goes_at_any_size_and_what_is_told_above_i
     [
         ((), {}, signal.SIGTERM, 75),
         ((), {}, signal.SIGKILL, -signal.SIGKILL),
-        (("--max-duration", "1s"), {}, None, 5),
+        (("--max-duration", "2s"), {}, None, 5),
         ((), {"OSS_SAVEAS_FAILURE__CANARY": "1"}, None, 4),
     ],
     ids=["two signals", "kill -9", "max-duration", "stopped"],
@@ -77,8 +77,8 @@ async def test_every_ending_leaves_the_terminal_as_it_was(
         desk.set_up(server, concurrency=2)
         process = await desk.start("run", "job.yaml", *args, stderr=window.theirs, environ={**AT_A_TERMINAL, **environ})
         await window.until(lambda: row(window, "in flight"))
-        await until(lambda: server.posts)
         if end is not None:
+            await until(lambda: server.posts)
             await signalled_to_its_end(process, end)
         assert (await desk.end(process)).code == code
         await window.until(lambda: window.is_as_it_was)

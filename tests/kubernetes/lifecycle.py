@@ -22,7 +22,7 @@ from deploy.kubernetes.lint.cronjob import CronJob
 
 _BACKOFF_S, _LONGEST_BACKOFF_S, _SCALE = 10, 360, 0.01
 # What the machine's own environment must not decide.
-_KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START")
+_KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH")
 
 
 @dataclass(slots=True)

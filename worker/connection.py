@@ -146,7 +146,19 @@ async def connect(
             tell=_teller(log),
         )
         yield Connection(
-            sender, throttle, limits, outage, clock, stop, shown, served, source.name, concurrency, requests, billed, events
+            sender,
+            throttle,
+            limits,
+            outage,
+            clock,
+            stop,
+            shown,
+            served,
+            source.name,
+            concurrency,
+            requests,
+            billed,
+            events,
         )
 
 

@@ -1,4 +1,4 @@
-"""The overlays are what a cluster takes and the worker reads, and docs/kubernetes.md tells how to make them one's own."""
+"""The overlays are what a cluster takes and the worker reads; docs/kubernetes.md tells how to make them one's own."""
 
 import re
 import shutil

@@ -93,12 +93,7 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    settings: Settings,
-    environ: Mapping[str, str],
-    stop: Stop,
-    parallelism: int,
-    log: Log,
-    served: Served | None = None,
+    settings: Settings, environ: Mapping[str, str], stop: Stop, parallelism: int, log: Log, served: Served | None = None
 ) -> AsyncIterator[Connection]:
     """Open the connection; with `endpoint: local` that starts the local OSS, unless it is `served` already.
 
@@ -112,14 +107,9 @@ async def connect(
     clock = ServiceClock(time.time, time.monotonic, asyncio.sleep)
     async with AsyncExitStack() as stack:
         if settings.endpoint == "local":
-            if served is None:
-                log("starting the local OSS", root=settings.local.root)
-                served = await stack.enter_async_context(
-                    local_oss(settings.local.root, settings.region, samples=settings.local.samples)
-                )
-            url, credentials = served
-            source: Source = Fixed("the local OSS itself", credentials)
-            shown = f"local ({url})"
+            served = served or await _serve(settings, log, stack)
+            url, shown = served[0], f"local ({served[0]})"
+            source: Source = Fixed("the local OSS itself", served[1])
         else:
             url = shown = settings.endpoint
             web = await stack.enter_async_context(_way_to_issuers(settings))
@@ -129,15 +119,12 @@ async def connect(
         await keyring.start()
         concurrency = max(1, settings.limits.concurrency // parallelism)
         transport = await stack.enter_async_context(_transport(settings, url, concurrency))
-        requests: Counter[str] = Counter()
-        billed: Counter[Billing] = Counter()
+        requests, billed, events = Counter[str](), Counter[Billing](), Events()
 
         def send(request: Request) -> Awaitable[Answer | Failure]:
             requests[request.method] += 1
             billed[request.billing] += 1
             return transport.send(request)
-
-        events = Events()
 
         def happened(text: str, level: int = logging.INFO) -> None:
             log(text, level)
@@ -173,6 +160,12 @@ async def connect(
             billed,
             events,
         )
+
+
+async def _serve(settings: Settings, log: Log, stack: AsyncExitStack) -> Served:
+    log("starting the local OSS", root=settings.local.root)
+    oss = local_oss(settings.local.root, settings.region, samples=settings.local.samples)
+    return await stack.enter_async_context(oss)
 
 
 def _transport(settings: Settings, url: str, concurrency: int) -> Transport:

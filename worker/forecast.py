@@ -7,7 +7,8 @@ from contextlib import aclosing, suppress
 from itertools import zip_longest
 
 from worker.batch.entry import BucketSource, PrefixSource
-from worker.batch.estimate import Estimate, Limits, estimate
+from worker.batch.estimate import Estimate, estimate
+from worker.batch.limits import Limits
 from worker.batch.manifest import Manifest
 from worker.batch.outlook import JobOutlook, Outlook
 from worker.batch.pipeline import AUTO_REVISION

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.batch.estimate import Limits
+from worker.batch.limits import Limits
 from worker.batch.record import Record
 from worker.timeline import Event
 

@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from worker.batch.columns import Columns
-from worker.batch.record import timestamp
+from worker.batch.figures import PERCENTILES
+from worker.batch.record import stamped
 
 _KEPT = 100
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_TOLD = ("p50", "p95", "p99")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ class Row:
 def rows(columns: Columns) -> Iterator[Row]:
     """A row for each column."""
     for begin_ms, column in columns:
-        found = {name: column.durations.percentile(share) for name, share in _SHARES.items()}
+        found = {name: column.durations.percentile(PERCENTILES[name]) for name in _TOLD}
         yield Row(
-            at=timestamp(datetime.fromtimestamp(begin_ms / 1000, UTC)),
+            at=stamped(begin_ms),
             seconds=columns.width_ms / 1000,
             saved=column.saved,
             failed=column.failed,

@@ -9,6 +9,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tests.stand_in import StandIn
 
 SECRET = "made-up-secret-9f3a77"
 KEYS = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": SECRET}
+# Attempts last for longer than anybody waits: what ends before does not wait for them.
+PATIENT = {**KEYS, "OSS_SAVEAS_TIMEOUT__TOTAL_S": "300"}
 # What the machine's own environment must not decide.
 _FOREIGN = ("OSS_", "ALIBABA_CLOUD_", "KUBERNETES_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "COV_", "COVERAGE_")
 # As a header or a query has it, in either version.
@@ -221,3 +224,16 @@ async def until(condition: Callable[[], object], within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
             await asyncio.sleep(0.005)
+
+
+async def signalled_to_its_end(process: Process, number: signal.Signals, within_s: float = 60) -> None:
+    """Send a signal until a process has ended: of one kind those that wait are one, so nobody can send just two.
+
+    That is less time than the grace which a first signal leaves to what is on its way, 75 s.
+    """
+    async with asyncio.timeout(within_s):
+        while process.returncode is None:
+            with suppress(ProcessLookupError):
+                # The process object would look first whether it has ended, and so take the exit code from asyncio.
+                os.kill(process.pid, number)
+            await asyncio.sleep(0.2)

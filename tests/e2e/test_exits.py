@@ -4,13 +4,13 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.e2e.desk import CONFIG, KEYS, MANIFEST, Desk, Ended, tells_a_secret, until
+from tests.e2e.desk import CONFIG, KEYS, MANIFEST, Desk, Ended, signalled_to_its_end, tells_a_secret, until
 from tests.e2e.mounts import DEV, mounted, obstacle
 from tests.e2e.test_endings import reconciled
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
@@ -159,17 +159,10 @@ async def test_a_signal_before_there_is_anything_to_tell_leaves_its_word_too(des
                 return False
             return True
 
-        def is_ended() -> bool:
-            # Python looks for signals before it asks the system to read, which here does not end: one that comes
-            # between the two waits for the next.
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    # The process object would look first whether it has ended, and so take the exit code from asyncio.
-                    os.kill(process.pid, signal.SIGTERM)
-            return process.returncode is not None
-
         await until(is_reading)
-        await until(is_ended)
+        # Python looks for signals before it asks the system to read, which here does not end: one that comes between
+        # the two waits for the next.
+        await signalled_to_its_end(process, signal.SIGTERM)
         ended = await desk.end(process)
         assert (ended.code, ended.json["exit"], ended.json["outcome"]) == (75, 75, "interrupted")
         assert "a signal came" in ended.err

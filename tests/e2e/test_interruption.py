@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.conftest import Figures
-from tests.e2e.desk import MANIFEST, Desk, saved_in, until
+from tests.e2e.desk import MANIFEST, PATIENT, Desk, saved_in, signalled_to_its_end, until
 from tests.stand_in import StandIn, keys_below
 
 TASKS = 1000
@@ -128,13 +128,13 @@ async def test_a_signal_drains_the_run_and_the_next_one_repeats_nothing(desk: De
 async def test_a_second_signal_does_not_wait_for_what_is_on_its_way(desk: Desk) -> None:
     async with StandIn({"photos": keys_below("in/", 50), "renditions": {}}, delay_s=300) as server:
         desk.set_up(server, concurrency=8)
-        process = await desk.start("run", "job.yaml", "--json")
+        process = await desk.start("run", "job.yaml", "--json", environ=PATIENT)
         await until(lambda: len(server.posts) >= 8)
         process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.2)
         assert process.returncode is None
-        process.send_signal(signal.SIGTERM)
-        ended = await desk.end(process, within_s=10)
+        await signalled_to_its_end(process, signal.SIGTERM)
+        ended = await desk.end(process)
         assert (ended.code, ended.json["saved"], ended.json["not_attempted"]) == (75, 0, ended.json["planned"])
 
 

@@ -15,16 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from deploy.kubernetes.lint.cronjob import CronJob
 
-Tree = dict[str, Any]
 _BACKOFF_S, _LONGEST_BACKOFF_S, _SCALE = 10, 360, 0.01
 # What the machine's own environment must not decide.
-_KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START")
+_KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH")
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import EPOCH, error, record
 from worker.batch.columns import WIDTH_MS, Columns
-from worker.batch.estimate import Limits
+from worker.batch.limits import Limits
 from worker.batch.record import Record, Status, timestamp
 from worker.timeline import Row, rows
 

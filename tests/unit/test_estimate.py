@@ -2,7 +2,8 @@
 
 import pytest
 
-from worker.batch.estimate import Limits, estimate
+from worker.batch.estimate import estimate
+from worker.batch.limits import Limits
 
 LIMITS = Limits(requests_per_second=50, source_mb_per_second=20, concurrency=64)
 

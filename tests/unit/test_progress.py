@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import error, in_virtual_time, record
 from worker.arguments import Form
-from worker.batch.estimate import Limits
+from worker.batch.limits import Limits
 from worker.batch.record import SourceRecord
 from worker.snapshot import FailureCount, Flow, Part, PipelineCounts, Snapshot, total_flow
 from worker.telemetry.logs import set_up_logs

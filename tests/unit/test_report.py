@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from tests.unit.test_figures import line, sized, taken
 from tests.unit.test_standing import told
 from worker.batch.comparison import Lost, regressions
-from worker.batch.estimate import Limits
 from worker.batch.figures import Figures
+from worker.batch.limits import Limits
 from worker.batch.record import ErrorRecord, Record, Status
 from worker.batch.specimens import Specimen, Why
 from worker.batch.standing import Happened, JobStanding, run_standing

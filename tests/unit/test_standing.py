@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from worker.batch.columns import Columns
-from worker.batch.estimate import Limits
+from worker.batch.limits import Limits
 from worker.batch.standing import JobStanding, State, Stretch, Told, Trace, limits_over_time, run_standing, shard_of
 from worker.batch.task import Shard
 

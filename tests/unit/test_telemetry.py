@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.batch.comparison import Kind, Regression
-from worker.batch.estimate import Limits, estimate
+from worker.batch.estimate import estimate
+from worker.batch.limits import Limits
 from worker.errors import Exit
 from worker.escape import escape, escape_json
 from worker.oss.codes import CODES

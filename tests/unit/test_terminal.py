@@ -11,6 +11,7 @@ import pytest
 from rich.text import Text
 
 from tests.e2e.terminal import Window
+from tests.fakes import in_virtual_time
 from tests.unit.test_progress import EVIL, NOW
 from worker.telemetry.logs import LOGGER, set_up_logs
 from worker.telemetry.progress import show_progress
@@ -136,23 +137,29 @@ async def test_what_is_told_stands_above_the_screen_which_a_bug_leaves_as_it_was
     assert window.is_as_it_was
 
 
-async def test_a_terminal_that_is_held_holds_up_nobody(window: Window) -> None:
-    with at_the_terminal(window):
+def test_a_terminal_that_is_held_holds_up_nobody(window: Window) -> None:
+    async def main() -> bytes:
         async with show_progress("auto", lambda: NOW):
             await asyncio.sleep(0)
             window.read()
-            told = window.told
             window.hold(held=True)
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(60)
+        return window.told
+
+    with at_the_terminal(window):
+        told = in_virtual_time(main())
     window.read()
     assert told
     assert window.told == told
     window.hold(held=False)
 
 
-async def test_a_terminal_that_has_gone_is_no_reason_to_stop(window: Window) -> None:
-    with at_the_terminal(window):
+def test_a_terminal_that_has_gone_is_no_reason_to_stop(window: Window) -> None:
+    async def main() -> None:
         async with show_progress("auto", lambda: NOW):
             await asyncio.sleep(0)
             window.leave()
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(60)
+
+    with at_the_terminal(window):
+        in_virtual_time(main())

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from worker.batch.estimate import Limits
 from worker.batch.histogram import Histogram
+from worker.batch.limits import Limits
 from worker.batch.record import Record, Status, milliseconds
 from worker.oss.codes import throttles
 

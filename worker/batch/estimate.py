@@ -2,34 +2,12 @@
 
 from dataclasses import dataclass
 
+from worker.batch.limits import Limits
+
 _SECONDS_PER_HOUR = 3600
 _BYTES_PER_MB = 1_000_000
 # How long a picture takes where the log says nothing about it.
 _ASSUMED_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The share of one process in the limits of a run. `source_mb_per_second` counts 1,000,000 bytes."""
-
-    requests_per_second: float = 0.0
-    source_mb_per_second: float = 0.0
-    concurrency: int = 0
-
-    def __add__(self, other: "Limits") -> "Limits":
-        return Limits(
-            self.requests_per_second + other.requests_per_second,
-            self.source_mb_per_second + other.source_mb_per_second,
-            self.concurrency + other.concurrency,
-        )
-
-    def narrowest(self, other: "Limits") -> "Limits":
-        """The smaller one of each."""
-        return Limits(
-            min(self.requests_per_second, other.requests_per_second),
-            min(self.source_mb_per_second, other.source_mb_per_second),
-            min(self.concurrency, other.concurrency),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from worker.batch.columns import Columns
-from worker.batch.estimate import Limits
+from worker.batch.limits import Limits
 from worker.batch.record import milliseconds
 from worker.batch.task import Shard, shard_index
 from worker.errors import Exit

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from worker.batch.estimate import Limits as Share
+from worker.batch.limits import Limits as Share
 from worker.oss.codes import Excess
 from worker.oss.verdict import Failure
 

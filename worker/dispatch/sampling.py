@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from worker.batch.figures import OTHERS
+
 _MOST = 5
 _WINDOW_S = 60.0
 _MOST_KINDS = 100
@@ -28,7 +30,7 @@ class Sampling:
         kind = self._kinds.get(name)
         if kind is None:
             # Names may come from outside: those beyond so many are one kind.
-            kind = self._kinds.setdefault(name if len(self._kinds) < _MOST_KINDS else "", _Kind())
+            kind = self._kinds.setdefault(name if len(self._kinds) < _MOST_KINDS else OTHERS, _Kind())
         now_s = self._monotonic()
         if now_s - kind.begun_s >= _WINDOW_S:
             kind.begun_s, kind.told = now_s, 0
@@ -43,5 +45,5 @@ class Sampling:
         """How many were left out of each kind since one was told."""
         for name, kind in self._kinds.items():
             if kind.left_out:
-                yield name or "(others)", kind.left_out
+                yield name, kind.left_out
                 kind.left_out = 0

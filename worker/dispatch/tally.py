@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.batch.columns import Columns
+from worker.batch.figures import OTHERS
 from worker.batch.record import ErrorRecord, Record, Status
 from worker.snapshot import FailureCount, PipelineCounts
 
 # What is called an error comes from outside: no service can fill the memory with names.
-MOST_CODES = 100
-OTHERS = "(others)"
+_MOST_CODES = 100
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class Tally:
             self._fail(record.error.code, record, 1)
 
     def _fail(self, code: str, example: Record, count: int) -> None:
-        if code not in self.failures and len(self.failures) >= MOST_CODES:
+        if code not in self.failures and len(self.failures) >= _MOST_CODES:
             code = OTHERS
         found = self.failures.get(code)
         if found is None:

@@ -7,8 +7,8 @@ import leather
 from markupsafe import Markup
 
 from worker.batch.columns import Column, Columns
-from worker.batch.estimate import Limits
 from worker.batch.figures import PERCENTILES
+from worker.batch.limits import Limits
 
 _WIDTH, _HEIGHT = 720, 240
 _TICKS = 5

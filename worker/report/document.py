@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from worker.batch.comparison import Regression
 from worker.batch.figures import ErrorClass, Figures, percentiles
-from worker.batch.record import Record, timestamp
+from worker.batch.record import Record, stamped
 from worker.batch.standing import COUNTS
 from worker.report.contents import Comparison, Contents, explained
 
@@ -44,7 +43,7 @@ def document(contents: Contents) -> dict[str, object]:
         },
         "columns": [
             {
-                "at": moment(begin_ms),
+                "at": stamped(begin_ms),
                 "saved": column.saved,
                 "failed": column.failed,
                 "throttled": column.throttled,
@@ -60,11 +59,6 @@ def document(contents: Contents) -> dict[str, object]:
         "notes": list(contents.notes),
         "against": None if contents.comparison is None else _comparison(contents.comparison),
     }
-
-
-def moment(at_ms: float) -> str:
-    """A moment in milliseconds since 1970, as records write it."""
-    return timestamp(datetime.fromtimestamp(at_ms / 1000, UTC))
 
 
 def _measured(figures: Figures) -> dict[str, object]:

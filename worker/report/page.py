@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from worker.batch.figures import percentiles
-from worker.batch.record import Record
+from worker.batch.record import Record, stamped
 from worker.escape import escape
 from worker.report.charts import (
     duration_chart,
@@ -21,7 +21,6 @@ from worker.report.charts import (
     throttling_chart,
 )
 from worker.report.contents import Contents, explained
-from worker.report.document import moment
 from worker.report.pictures import Pair, Picture
 
 _FILES = resources.files("worker.report") / "templates"
@@ -45,7 +44,7 @@ def page(contents: Contents, pairs: Sequence[Pair], unseen: str = "") -> str:
             counts=contents.run.counts,
             figures=figures,
             charts=_charts(contents),
-            columns=[(moment(begin_ms), one, percentiles(one.durations)) for begin_ms, one in figures.columns],
+            columns=[(stamped(begin_ms), one, percentiles(one.durations)) for begin_ms, one in figures.columns],
             failures=rows,
             failed=sum(one.count for one in figures.classes),
             pairs=pairs,

@@ -43,7 +43,7 @@ _EXITS = {
     ),
 }
 _REMEDIES = {
-    Remedy.NONE: "never: the same would happen again; after the mend, `run --redo` or a changed picture or recipe",
+    Remedy.NONE: "never: the same would happen again; after the mend, `retry`, or a changed picture or recipe",
     Remedy.RETRY: "yes, up to retry.max_attempts",
     Remedy.WAIT: "yes, until retry.task_deadline_s; such attempts do not count",
     Remedy.FREE: "yes, once without counting",

@@ -30,8 +30,8 @@ async def show_progress(form: Form, snapshot: Callable[[], Snapshot]) -> AsyncIt
         yield
         return
     terminal = Terminal(sys.stderr) if form != "log" and sys.stderr.isatty() else None
-    drawn = terminal is not None and terminal.can_draw
-    shower = asyncio.create_task(_draw(terminal, snapshot) if terminal and drawn else _log(snapshot), name="progress")
+    showing = _draw(terminal, snapshot) if terminal and terminal.can_draw else _log(snapshot)
+    shower = asyncio.create_task(showing, name="progress")
     try:
         yield
     finally:
@@ -62,10 +62,10 @@ async def _log(snapshot: Callable[[], Snapshot]) -> None:
     while True:
         await asyncio.sleep(_LOG_EVERY_S)
         pace.see(now := snapshot())
-        logger.info("progress", extra=facts(now, pace))
+        logger.info("progress", extra=_facts(now, pace))
 
 
-def facts(now: Snapshot, pace: Pace) -> dict[str, object]:
+def _facts(now: Snapshot, pace: Pace) -> dict[str, object]:
     """What the screen says, as fields of a line of the log. What there is nothing of is left out."""
     flow = now.flow
     found: dict[str, object] = {

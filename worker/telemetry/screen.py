@@ -40,24 +40,24 @@ def screen(now: Snapshot, pace: Pace, columns: int, height: int) -> list[Text]:
     errors = _Section(1 + met, min(3, 1 + met), lambda room: _errors(now, room))
     rooms = _rooms([one for one in (errors, pipelines, parts) if one.wanted > 1], height - 1 - len(lines))
     for section in (pipelines, parts, errors):
-        if (room := rooms.get(id(section))) is not None:
+        if (room := rooms.get(section)) is not None:
             lines += [Text(), *section.build(room)]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines
 
 
-def _rooms(sections: Sequence[_Section], room: int) -> dict[int, int]:
-    """How many lines each section gets, by its id: the first ones before the others, and who wants little all of it."""
+def _rooms(sections: Sequence[_Section], room: int) -> dict[_Section, int]:
+    """How many lines each section gets: the first ones before the others, and who wants little all of it."""
     kept: list[_Section] = []
     for section in sections:
         if 1 + section.least <= room:
             kept.append(section)
             room -= 1 + section.least
-    found = {}
+    found: dict[_Section, int] = {}
     for number, section in enumerate(sorted(kept, key=lambda one: one.wanted)):
         more = min(section.wanted - section.least, room // (len(kept) - number))
-        found[id(section)] = section.least + more
+        found[section] = section.least + more
         room -= more
     return found
 

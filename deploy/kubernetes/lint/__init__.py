@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import yaml
 
 from deploy.kubernetes.lint import worker_side
-from deploy.kubernetes.lint.cronjob import CronJob, Tree
+from deploy.kubernetes.lint.cronjob import CronJob, Tree, no_yaml
 from deploy.kubernetes.lint.server_side import server_side
 
 Check = Callable[[CronJob], Iterator[str]]
@@ -25,8 +25,7 @@ def problems(rendered: str) -> list[str]:
     try:
         documents = [one for one in yaml.safe_load_all(rendered) if one]
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return ["the rendering is no YAML" + (f": see line {mark.line + 1}" if mark else "")]
+        return [no_yaml("the rendering", error)]
     known: list[Tree] = [one for one in documents if isinstance(one, dict) and isinstance(one.get("kind"), str)]
     found = [f"{len(documents) - len(known)} of the documents have no kind"] if len(known) < len(documents) else []
     cronjobs = [one for one in known if one["kind"] == "CronJob"]

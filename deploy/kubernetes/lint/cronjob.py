@@ -96,14 +96,18 @@ class CronJob:
                 yield f"environment: {name}"
 
 
+def no_yaml(what: str, error: yaml.YAMLError) -> str:
+    """Where something is no YAML. The error's own message shows the line, which may hold a secret."""
+    mark = getattr(error, "problem_mark", None)
+    return f"{what} is no YAML" + (f": see line {mark.line + 1}" if mark else "")
+
+
 def _read(text: str) -> tuple[Tree, str]:
     """Settings, or else no settings and why."""
     try:
         found = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        # Its own message shows the line, which may hold a secret.
-        mark = getattr(error, "problem_mark", None)
-        return {}, "config.yaml is no YAML" + (f": see line {mark.line + 1}" if mark else "")
+        return {}, no_yaml("config.yaml", error)
     return (found, "") if isinstance(found, dict) else ({}, "config.yaml is no mapping of settings")
 
 

@@ -56,18 +56,16 @@ async def report_job(settings: Settings, job: str, wanted: Wanted, environ: Mapp
         UnknownError: There is no such run.
         ResultsError: The results cannot be read, or the report cannot be written.
     """
-    async with stored_job(settings, job, environ, log) as (store, _):
-        reader = RunReader(store, lambda text: log(text, logging.WARNING))
-        try:
-            with _written(wanted.csv) as file:
-                contents = await _read(reader, job, wanted, Sheet(file) if file else None, store.path(""))
-        except StoreError as error:
-            raise unreadable(error) from error
-    if wanted.html is not None:
-        pairs, unseen = await _pairs(settings, contents, environ, log)
-        with _written(wanted.html) as file:
-            assert file is not None
-            file.write(page(contents, pairs, unseen))
+    # Both first: what cannot be written is told before lines are read for minutes, and pictures billed.
+    with _written(wanted.csv) as table, _written(wanted.html) as html:
+        async with stored_job(settings, job, environ, log) as (store, _):
+            reader = RunReader(store, lambda text: log(text, logging.WARNING))
+            try:
+                contents = await _read(reader, job, wanted, Sheet(table) if table else None, store.path(""))
+            except StoreError as error:
+                raise unreadable(error) from error
+        if html is not None:
+            html.write(page(contents, *await _pairs(settings, contents, environ, log)))
     return contents
 
 
@@ -162,9 +160,8 @@ def _ending(run: RunStanding, told: Sequence[Told]) -> Ending:
     codes = {one.exit for one in told}
     whole = len(told) == len(run.shards) and not any(shard.trace for shard in run.shards)
     if not whole or not codes <= set(Exit):
-        return Ending(
-            None, "Not all of the run has told how it ended: it goes on, or was killed, or not begun.", "Run it again."
-        )
+        cause = "Not all of the run has told how it ended: it goes on, or was killed, or not begun."
+        return Ending(None, cause, "Wait while it goes on; else run it again.")
     code = foremost(Exit(code) for code in codes)
     known = explanation(str(int(code)))
     assert known is not None
@@ -210,6 +207,8 @@ def _asker(connection: Connection) -> Ask:
 def _written(path: Path | None) -> Iterator[TextIO | None]:
     """A file to write to, which takes its place once all is written; None where none is wanted.
 
+    A device or a pipe, such as `/dev/stdout`, is written to as it is: nothing may take its place.
+
     Raises:
         ResultsError: It cannot be written.
     """
@@ -218,6 +217,10 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
         return
     draft = ""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield file
+            return
         path = path.resolve()
         number, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:

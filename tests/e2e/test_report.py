@@ -91,9 +91,12 @@ async def test_what_cannot_be_reported_or_written_is_told(desk: Desk) -> None:
         for option in ("--run", "--against"):
             no_run = await desk.run("report", "copies", option, "noon", "--json")
             assert (no_run.code, "no run 'noon'" in no_run.err) == (66, True)
-        nowhere = await desk.run("report", "copies", "--html", "no/such/page.html", "--embed", "0")
-        assert nowhere.code == 73
+        gets = server.counts["GET"]
+        nowhere = await desk.run("report", "copies", "--html", "no/such/page.html")
+        assert (nowhere.code, server.counts["GET"]) == (73, gets)  # before anything is asked for, and billed
         assert "cannot be written" in nowhere.err
+        piped = await desk.run("report", "copies", "--csv", "/dev/stdout")
+        assert (piped.code, piped.out.startswith("at,pipeline,code,")) == (0, True), piped.err
         assert (await desk.run("report", "copies", "--embed", "61")).code == 64
         one = await desk.run(
             "report", "copies", "--html", "page.html", "--csv", f"../{desk.path.name}/page.html", "--embed", "0"
@@ -130,7 +133,7 @@ async def test_exactly_what_got_worse_since_another_run_is_named(desk: Desk) -> 
     assert [(one["kind"], one["name"]) for one in bad["regressions"]] == [("errors", "AccessDenied"), ("targets", "")]
     assert (bad["lost"], {one["key"] for one in bad["lost_targets"]}) == (2, {"small/0003", "small/0500"})
     words = await desk.run("report", "copies", "--run", "broken", "--against", "slow", "--embed", "0")
-    assert "got worse      AccessDenied: 2, then 0 tasks that failed with this code" in words.out
+    assert "got worse      AccessDenied: tasks that failed with this code: 0 then, 2 now" in words.out
     assert '<h2 id="against">Against slow</h2>' in (desk.path / "copies-report.html").read_text()
     none = await desk.run("report", "copies", "--run", "same", "--against", "first", "--embed", "0")
     assert "got worse      nothing" in none.out

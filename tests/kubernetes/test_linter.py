@@ -20,9 +20,9 @@ def test_the_linter_has_nothing_to_say(overlay: str) -> None:
     assert linted(rendered(overlay)) == (0, "")
 
 
-def linted(text: str) -> tuple[int, str]:
+def linted(text: str, *args: str) -> tuple[int, str]:
     """How the linter ends as a command, and what it says."""
-    command, root = [sys.executable, "-m", "deploy.kubernetes.lint"], KUBERNETES.parents[1]
+    command, root = [sys.executable, "-m", "deploy.kubernetes.lint", *args], KUBERNETES.parents[1]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=root)
     return done.returncode, done.stderr
 
@@ -30,6 +30,11 @@ def linted(text: str) -> tuple[int, str]:
 def test_the_linter_as_a_command_tells_what_is_wrong() -> None:
     code, said = linted(rendered("sharded").replace("concurrencyPolicy: Forbid", "concurrencyPolicy: Allow"))
     assert (code, said.count("\n"), "concurrencyPolicy is Forbid" in said) == (1, 1, True)
+
+
+def test_the_linter_does_not_pass_over_a_file_that_it_is_given() -> None:
+    code, said = linted(rendered("sharded"), "cronjob.yaml")
+    assert (code, "takes no arguments" in said) == (1, True)
 
 
 def spec_of(job: Tree) -> Tree:

@@ -23,7 +23,8 @@ from worker.batch.figures import Figures
 from worker.batch.limits import Limits
 from worker.batch.record import ErrorRecord, Record, Status
 from worker.batch.specimens import Specimen, Why
-from worker.batch.standing import Happened, JobStanding, run_standing
+from worker.batch.standing import Happened, JobStanding, RunStanding, Trace, run_standing
+from worker.batch.task import Shard
 from worker.oss.answer import Answer
 from worker.oss.request import Request
 from worker.oss.verdict import Failure, failure
@@ -70,8 +71,10 @@ class Parsed(HTMLParser):
         return "".join(self.texts)
 
 
-def contents(figures: Figures, comparison: Comparison | None = None, text: str = "made up") -> Contents:
-    run = run_standing("run-1", [told(code=3, failed=1)], [])
+def contents(
+    figures: Figures, comparison: Comparison | None = None, text: str = "made up", run: RunStanding | None = None
+) -> Contents:
+    run = run or run_standing("run-1", [told(code=3, failed=1)], [])
     return Contents(
         standing=JobStanding(job="copies", newest=run, damage={}, retries=[], runs=None),
         headline=text,
@@ -94,6 +97,15 @@ def test_limits_in_force_are_drawn_and_told_where_summaries_tell_of_them() -> No
     assert {"37.5", "52"} <= set(Parsed(html).texts)
     (told_of,) = json.loads(json.dumps(document(contents(figures))))["columns"]
     assert told_of["limits"] == {"requests_per_second": 37.5, "source_mb_per_second": 20, "concurrency": 52}
+
+
+def test_a_run_of_which_no_summary_tells_has_no_counts_rather_than_none_saved() -> None:
+    figures = taken([sized("a.jpg", 10, 5)])
+    killed = run_standing("run-1", [], [Trace("run-1", Shard(0, 1), "p", "1", "2", {"saved": 1})])
+    assert {"planned", "not attempted"} <= set(Parsed(page(contents(figures), [])).texts)
+    texts = Parsed(page(contents(figures, run=killed), [])).texts
+    assert not {"planned", "not attempted"} & set(texts)
+    assert any("No summary has told its counts yet" in text and "1 saved" in text for text in texts)
 
 
 def headings(html: str) -> list[str]:

@@ -266,8 +266,8 @@ def test_a_report_says_its_verdict_and_what_got_worse_in_words() -> None:
         "Unfinished.\n"
         "  run            night\n"
         "  to do          Run it again.\n"
-        "  got worse      Odd\\x1b: 3, then 0 tasks that failed with this code\n"
-        "                 24.5, then 12 ms that 95 % of the tasks do not exceed\n"
+        "  got worse      Odd\\x1b: tasks that failed with this code: 0 then, 3 now\n"
+        "                 ms that 95 % of the tasks do not exceed: 12 then, 24.5 now\n"
         "  written        a.html\n"
         "                 b.csv"
     )

@@ -22,4 +22,4 @@ def describe_report(
 
 
 def _regression(one: Regression) -> str:
-    return f"{one.name + ': ' if one.name else ''}{one.now:.6g}, then {one.before:.6g} {one.what}"
+    return f"{one.name + ': ' if one.name else ''}{one.what}: {one.before:.6g} then, {one.now:.6g} now"

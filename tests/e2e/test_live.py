@@ -83,3 +83,27 @@ async def test_every_ending_leaves_the_terminal_as_it_was(
         assert (await desk.end(process)).code == code
         await window.until(lambda: window.is_as_it_was)
         assert len([line for line in window.text if line.startswith("progress ")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "broken", "code"),
+    [("in/", "", 0), ("in/", "00003.jpg", 3), ("elsewhere/", "", 66)],
+    ids=["all saved", "one failed", "nothing selected"],
+)
+async def test_a_run_that_comes_to_its_end_leaves_the_terminal_as_it_was(
+    desk: Desk, source: str, broken: str, code: int
+) -> None:
+    def damaged(seen: Seen) -> Reply | None:
+        of_it = seen.method == "POST" and broken and seen.key.endswith(broken)
+        return refusal(400, "ImageDamage") if of_it else None
+
+    manifest = MANIFEST.replace("pipelines:", f"  - prefix: {source}0000\npipelines:")
+    async with (
+        StandIn({"photos": keys_below("in/", 30), "renditions": {}}, damaged, delay_s=0.2) as server,
+        watched_window() as window,
+    ):
+        desk.set_up(server, manifest, concurrency=2)
+        process = await desk.start("run", "job.yaml", stderr=window.theirs, environ=AT_A_TERMINAL)
+        await window.until(lambda: row(window, "in flight"))
+        assert (await desk.end(process)).code == code
+        await window.until(lambda: window.is_as_it_was)

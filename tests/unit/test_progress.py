@@ -108,6 +108,14 @@ def test_many_pipelines_are_those_that_fail_and_the_sum_of_the_others() -> None:
     assert sum(int(row[-4].replace(",", "")) for row in rows) == sum(range(50))
 
 
+def test_where_a_single_error_has_room_for_a_line_it_is_named() -> None:
+    assert shown(NOW, height=14)[-3:] == [
+        "     failed error, and one of its tasks",
+        "          7 ImageDamage in small, request 5C3D9175B6FC201293AD4890",
+        "   attempts 120 CpuLimitExceeded, 7 ImageDamage",
+    ]
+
+
 def test_what_is_not_known_yet_is_not_made_up() -> None:
     nothing = Snapshot(planned=0, total=None, saved=0, already_saved=0, skipped=0, failed=0, elapsed_s=0.0)
     lines = shown(nothing, before=())

@@ -159,7 +159,9 @@ def _errors(now: Snapshot, room: int) -> list[Text]:
     shown = min(len(now.failures), room // 2, _SHOWN_ERRORS)
     for code, found in now.failures[:shown]:
         lines += _error(code, found)
-    if len(now.failures) > shown and room > 2 * shown:
+    if now.failures and not shown:
+        lines += _error(*now.failures[0])[:room]
+    elif len(now.failures) > shown and room > 2 * shown:
         hidden = now.failures[shown:]
         lines.append(Text(f"{sum(one.count for _, one in hidden):>{_NUMBER},} with {len(hidden)} other errors"))
     return [*lines, *([tried] if tried else [])]

@@ -36,6 +36,8 @@ from worker.transport import Transport, proxy_for, tls_context
 
 # Beside the tasks in flight: a listing, and HEADs of sources whose turn comes next.
 _CONTROL_CONNECTIONS = 4
+# An attempt that fails once or twice is nothing to tell a person.
+_TOLD_AT = 3
 
 
 # The local OSS: its URL, and the only credentials it knows.
@@ -194,9 +196,11 @@ def _limits(settings: Settings, parallelism: int, concurrency: int, tell: Callab
 
 def _teller(log: Log) -> Tell:
     def tell(request: Request, failure: Failure, attempts: int) -> None:
+        # All else waits for what concerns a whole bucket, and no screen is drawn yet: a person is told why.
+        is_awaited = not request.key and attempts == _TOLD_AT
         log(
             "attempt failed, will be made again",
-            logging.DEBUG,
+            logging.WARNING if is_awaited else logging.DEBUG,
             method=request.method,
             bucket=request.bucket,
             key=request.key,

@@ -99,6 +99,8 @@ async def test_a_port_where_nobody_listens_is_told_within_the_deadline(desk: Des
     assert ended.code == 4, ended.err
     assert ended.json["outcome"] == "stopped"
     assert f"cannot reach http://127.0.0.1:{port}" in ended.err
+    # Long before, a person is told once why nothing happens.
+    assert ended.err.count('"level": "warning", "message": "attempt failed, will be made again"') == 1
 
 
 async def test_serve_says_what_is_wrong_with_its_port_and_folder(desk: Desk) -> None:

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.test_standing import told
 from worker.batch.comparison import Kind, Regression
 from worker.batch.estimate import estimate
 from worker.batch.limits import Limits
+from worker.batch.standing import JobStanding, Trace, run_standing
+from worker.batch.task import Shard
 from worker.errors import Exit
 from worker.escape import escape, escape_json
 from worker.oss.codes import CODES
@@ -22,6 +25,7 @@ from worker.telemetry.explanation import explanation
 from worker.telemetry.forecast import describe_forecast
 from worker.telemetry.logs import LOGGER, set_up_logs
 from worker.telemetry.report import describe_report
+from worker.telemetry.status import describe_status
 from worker.telemetry.table import counts, size, span, table
 
 EVIL = "a\x1b[2J\r\n\u202eb\u2028c\x9b"
@@ -273,3 +277,14 @@ def test_a_report_says_its_verdict_and_what_got_worse_in_words() -> None:
     )
     assert "got worse      nothing" in describe_report("night", "Complete.", "Nothing.", [], [])
     assert "got worse" not in describe_report("night", "Complete.", "Nothing.", None, [])
+
+
+def test_a_summary_that_counts_nothing_is_not_told_to_be_missing() -> None:
+    killed = Trace("r", Shard(0, 1), "p", "1", "2", {"saved": 1})
+    for run, words in (
+        (run_standing("r", [told(code=75)], []), "no tasks"),
+        (run_standing("r", [], [killed]), "no summary yet"),
+    ):
+        said = describe_status(JobStanding(job="j", newest=run, damage={}, retries=[], runs=[run])).splitlines()
+        assert f"  counts         {words}" in said
+        assert said[-1].endswith(f"1 shard: {words}")

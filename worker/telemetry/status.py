@@ -15,7 +15,7 @@ def describe_status(found: JobStanding) -> str:
     rows: list[tuple[str, object]] = [
         ("job", found.job),
         ("run", f"{run.run}  (started {run.started})"),
-        ("counts", counts((name, run.counts[name]) for name in COUNTS) or "no summary yet"),
+        ("counts", _counts(run)),
     ]
     rows += [(f"shard {shard.index}", _shard(shard)) for shard in run.shards]
     if any(found.damage.values()):
@@ -93,5 +93,11 @@ def _shard(shard: ShardStanding) -> str:
 
 
 def _run(run: RunStanding) -> str:
-    done = counts((name, run.counts[name]) for name in COUNTS)
-    return f"{run.started}  {run.run}  {run.state}, {len(run.shards)} shards: {done or 'no summary'}"
+    number = len(run.shards)
+    return f"{run.started}  {run.run}  {run.state}, {number} shard{'s' if number > 1 else ''}: {_counts(run)}"
+
+
+def _counts(run: RunStanding) -> str:
+    """What the summaries of a run count: they may have counted nothing, or not be there."""
+    nothing = "no tasks" if any(shard.told for shard in run.shards) else "no summary yet"
+    return counts((name, run.counts[name]) for name in COUNTS) or nothing

@@ -2,8 +2,9 @@
 
 import re
 
-# C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of text around.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 and C1 controls, line and paragraph separators, marks that turn the direction of text around, and what has no width:
+# two keys that differ in nothing else would look the same.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
 def escape(text: str) -> str:

@@ -45,6 +45,7 @@ def test_escapes_show_what_was_there() -> None:
     assert escape(EVIL) == r"a\x1b[2J\x0d\x0a\u202eb\u2028c\x9b"
     assert escape("雪山 é ~") == "雪山 é ~"
     assert escape("\udcff") == r"\udcff"
+    assert escape("a\u200bb\u2060\ufeff\xad") == r"a\u200bb\u2060\ufeff\xad"
 
 
 @given(st.text())

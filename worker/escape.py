@@ -2,8 +2,8 @@
 
 import re
 
-# C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of text around; and what has no
-# width, for two keys that differ in nothing else would look the same.
+# C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of text around; what has no
+# width, too, for two keys that differ in nothing else would look the same.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 

@@ -45,7 +45,7 @@ def worse(now: Figures, before: Figures, lost: int = 0) -> list[tuple[str, str]]
         ({"timeouts": 1}, [("errors", "Timeout")]),
         (
             {"rate": 30.0, "slow": 1.5, "timeouts": 40},
-            [("throughput", ""), ("p95", ""), ("errors", "Timeout")],
+            [("errors", "Timeout"), ("throughput", ""), ("p95", "")],
         ),
         ({"rate": 80.0, "slow": 0.5, "damaged": 0}, []),
     ],

@@ -37,18 +37,18 @@ class Regression:
 
 def regressions(now: Figures, before: Figures, lost: int) -> list[Regression]:
     """What got worse; `lost` counts targets that were saved before and have failed now."""
-    found = []
-    if now.per_second and before.per_second and now.per_second < SLOWER * before.per_second:
-        found.append(Regression(Kind.THROUGHPUT, "", before.per_second, now.per_second, "tasks in a second"))
-    slow, quick = now.percentiles["p95"], before.percentiles["p95"]
-    if slow and quick and slow > LONGER * quick:
-        found.append(Regression(Kind.P95, "", quick, slow, "ms that 95 % of the tasks do not exceed"))
-    found += [
+    # What was lost comes before what took longer.
+    found = [
         Regression(Kind.ERRORS, code, then, count, "tasks that failed with this code")
         for code, then, count in _classes(now, before)
     ]
     if lost:
         found.append(Regression(Kind.TARGETS, "", 0, lost, "targets that were saved then and have failed now"))
+    if now.per_second and before.per_second and now.per_second < SLOWER * before.per_second:
+        found.append(Regression(Kind.THROUGHPUT, "", before.per_second, now.per_second, "tasks in a second"))
+    slow, quick = now.percentiles["p95"], before.percentiles["p95"]
+    if slow and quick and slow > LONGER * quick:
+        found.append(Regression(Kind.P95, "", quick, slow, "ms that 95 % of the tasks do not exceed"))
     return found
 
 

@@ -80,7 +80,7 @@ class Figures:
         pipeline = self.pipelines.get(line.pipeline)
         if pipeline is None:
             pipeline = self.pipelines[line.pipeline] = PipelineFigures()
-        self.columns.take(line)
+        self.columns.at(at_ms).take(line)
         if status is Status.SAVED:
             pipeline.saved += 1
             self._take_sizes(line, pipeline)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from worker.snapshot import Part, Snapshot
+from worker.snapshot import Snapshot
 
 _BYTES_PER_MB = 1_000_000
 # What is shown as a rate, and what the time that is left goes by: that need not be new, it has to be steady.
@@ -49,8 +49,7 @@ class Pace:
         """Tasks of one process that came to an outcome."""
 
         def done(then: Snapshot) -> int:
-            parts: list[Part] = list(then.parts[number : number + 1])
-            return parts[0].done if parts else 0
+            return then.parts[number].done if number < len(then.parts) else 0
 
         return self._per_s(done, _RATE_S)
 

@@ -52,17 +52,15 @@ def _shard_of_pod(index: str, count: str) -> Shard:
     raise UsageError(reason, "set OSS_SAVEAS_SHARDS to the completions of the Job: indexes count from 0 to N-1")
 
 
-def seconds(text: str | None) -> float | None:
-    """A duration such as `90s`, `45m` or `2h`; None for None.
+def seconds(option: str, text: str) -> float:
+    """A duration such as `90s`, `45m` or `2h`, that an option was given.
 
     Raises:
         UsageError: It is not one.
     """
-    if text is None:
-        return None
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise UsageError(f"--max-duration {text!r} is not a duration", "write a number and s, m, h or d, such as 2h")
+        raise UsageError(f"{option} {text!r} is not a duration", "write a number and s, m, h or d, such as 2h")
     return float(match[1]) * _UNIT_S[match[2]]
 
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from worker.batch.record import timestamp
@@ -25,7 +25,7 @@ from worker.dispatch.throttle import Throttle
 from worker.errors import StoppedError
 from worker.local import local_oss
 from worker.oss.answer import Answer
-from worker.oss.endpoint import Addressing, parse_endpoint
+from worker.oss.endpoint import Addressing, Endpoint, Site, parse_endpoint
 from worker.oss.request import Billing, Request
 from worker.oss.signing import Credentials, V4Signer, sign_v1
 from worker.oss.verdict import Failure
@@ -55,8 +55,8 @@ class Log(Protocol):
 class Connection:
     """What a command needs to talk to the service.
 
-    `endpoint` is for people; `served` is the local OSS where that is the endpoint; `requests` counts what was sent by
-    method, `billed` by the class in which it is billed.
+    `endpoint` is for people; `served` is the local OSS where that is the endpoint; `sites` says where buckets are that
+    are not at the endpoint; `requests` counts what was sent by method, `billed` by the class in which it is billed.
     `events` are every change of the limits, and every pause.
     """
 
@@ -68,6 +68,7 @@ class Connection:
     stop: Stop
     endpoint: str
     served: Served | None
+    sites: Mapping[str, Site]
     credentials_source: str
     concurrency: int
     requests: Counter[str]
@@ -95,12 +96,20 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    settings: Settings, environ: Mapping[str, str], stop: Stop, parallelism: int, log: Log, served: Served | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    stop: Stop,
+    parallelism: int,
+    log: Log,
+    sites: Mapping[str, Site] | None = None,
+    *,
+    served: Served | None = None,
 ) -> AsyncIterator[Connection]:
     """Open the connection; with `endpoint: local` that starts the local OSS, unless it is `served` already.
 
-    `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down. `log` hears of
-    attempts that fail and are made again.
+    `sites` are buckets at endpoints of their own; the local OSS stands for every endpoint, so that nothing leaves this
+    machine. `parallelism` processes share the limits: rates are divided exactly, concurrency is rounded down. `log`
+    hears of attempts that fail and are made again.
 
     Raises:
         UsageError: There are no credentials, or the local OSS does not start.
@@ -108,19 +117,17 @@ async def connect(
     """
     clock = ServiceClock(time.time, time.monotonic, asyncio.sleep)
     async with AsyncExitStack() as stack:
+        url = shown = settings.endpoint
+        local: Credentials | None = None
         if settings.endpoint == "local":
+            sites = {}
             served = served or await _serve(settings, log, stack)
-            url, shown = served[0], f"local ({served[0]})"
-            source: Source = Fixed("the local OSS itself", served[1])
-        else:
-            url = shown = settings.endpoint
-            web = await stack.enter_async_context(_way_to_issuers(settings))
-            source = await choose(settings.credentials, Surroundings(environ, web, clock.now))
-        keyring = Keyring(source, time.monotonic, asyncio.sleep, random.Random(), log)  # noqa: S311 - spreads renewals
-        stack.push_async_callback(keyring.close)
-        await keyring.start()
+            url, local = served
+            shown = f"local ({url})"
+        source, keyring = await stack.enter_async_context(keys(settings, environ, clock, log, local))
         concurrency = max(1, settings.limits.concurrency // parallelism)
-        transport = await stack.enter_async_context(_transport(settings, url, concurrency))
+        sites = sites or {}
+        transport = await stack.enter_async_context(_transport(settings, url, concurrency, sites))
         requests, billed, events = Counter[str](), Counter[Billing](), Events()
 
         def send(request: Request) -> Awaitable[Answer | Failure]:
@@ -138,7 +145,7 @@ async def connect(
         throttle = Throttle(limits, time.monotonic, asyncio.sleep)
         sender = Sender(
             send=send,
-            signer=Signer(keyring, _signature(settings)),
+            signer=Signer(keyring, _signature(settings, sites)),
             throttle=throttle,
             policy=policy,
             outage=outage,
@@ -156,6 +163,7 @@ async def connect(
             stop,
             shown,
             served,
+            sites,
             source.name,
             concurrency,
             requests,
@@ -164,16 +172,46 @@ async def connect(
         )
 
 
+@asynccontextmanager
+async def keys(
+    settings: Settings, environ: Mapping[str, str], clock: ServiceClock, log: Log, local: Credentials | None = None
+) -> AsyncIterator[tuple[Source, Keyring]]:
+    """Where the keys come from, and the ring that renews them; `local` is the only one that the local OSS knows.
+
+    Raises:
+        UsageError: There are no credentials.
+        AccessError: Whoever issues them refuses.
+    """
+    async with AsyncExitStack() as stack:
+        if local is not None:
+            source: Source = Fixed("the local OSS itself", local)
+        else:
+            web = await stack.enter_async_context(_way_to_issuers(settings))
+            source = await choose(settings.credentials, Surroundings(environ, web, clock.now))
+        keyring = Keyring(source, time.monotonic, asyncio.sleep, random.Random(), log)  # noqa: S311 - spreads renewals
+        stack.push_async_callback(keyring.close)
+        await keyring.start()
+        yield source, keyring
+
+
 async def _serve(settings: Settings, log: Log, stack: AsyncExitStack) -> Served:
     log("starting the local OSS", root=settings.local.root)
     oss = local_oss(settings.local.root, settings.region, samples=settings.local.samples)
     return await stack.enter_async_context(oss)
 
 
-def _transport(settings: Settings, url: str, concurrency: int) -> Transport:
-    addressing = None if settings.addressing == "auto" else Addressing(settings.addressing)
-    endpoint = parse_endpoint(url, addressing)
-    return Transport(endpoint, settings.transport, settings.timeout, concurrency + _CONTROL_CONNECTIONS)
+def endpoint_of(settings: Settings, url: str) -> Endpoint:
+    """The endpoint at a URL, addressed as the settings say."""
+    return parse_endpoint(url, None if settings.addressing == "auto" else Addressing(settings.addressing))
+
+
+def _transport(settings: Settings, url: str, concurrency: int, sites: Mapping[str, Site]) -> Transport:
+    endpoint = endpoint_of(settings, url)
+    # A custom domain is that of one bucket: what is elsewhere is addressed as usual.
+    usual = replace(settings, addressing="auto") if settings.addressing == "cname" else settings
+    elsewhere = {bucket: endpoint_of(usual, site.endpoint) for bucket, site in sites.items()}
+    connections = concurrency + _CONTROL_CONNECTIONS
+    return Transport(endpoint, settings.transport, settings.timeout, connections, elsewhere)
 
 
 def _policy(settings: Settings) -> RetryPolicy:
@@ -223,7 +261,11 @@ def _way_to_issuers(settings: Settings) -> Web:
     )
 
 
-def _signature(settings: Settings) -> Sign:
+def _signature(settings: Settings, sites: Mapping[str, Site]) -> Sign:
     if settings.signature == "v1":
         return lambda request, key, at: sign_v1(request, key, at=at)
-    return V4Signer(settings.region)
+    usual = V4Signer(settings.region)
+    if not sites:
+        return usual
+    signers = {bucket: V4Signer(site.region) for bucket, site in sites.items()}
+    return lambda request, key, at: signers.get(request.bucket, usual)(request, key, at)

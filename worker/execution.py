@@ -1,9 +1,9 @@
 """The execution: takes the tasks of one process to their recorded results, and says how that ended."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -20,12 +20,15 @@ from worker.dispatch.failure_limit import FailureLimit
 from worker.dispatch.outcome import Outcome, troubles_of
 from worker.dispatch.performer import Performer
 from worker.dispatch.recorder import Recorder, bad_row_message
+from worker.dispatch.relay import Relay
 from worker.dispatch.sampling import Sampling
+from worker.dispatch.saveas import Saveas
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.stopping import Cut, Reason
 from worker.dispatch.tally import Tally
 from worker.errors import StoppedError, WorkerError
 from worker.oss.codes import NO_KEY, UNREACHABLE
+from worker.oss.endpoint import Site
 from worker.results.store import Store
 from worker.results.writing import ResultsLog
 from worker.settings import Settings
@@ -41,6 +44,7 @@ _TOLD = ("pipeline", "source", "error", "request_id", "attempts", "tries", "dura
 class Order:
     """What a process has to do: whose lines it writes, and what it does with tasks that have been done before.
 
+    `relayed` are the pipelines whose results are, `sites` where buckets are that are not where the settings say.
     `limit` is how many tasks it may send. `retry`: what failed for good is sent again.
     """
 
@@ -49,6 +53,8 @@ class Order:
     proc: str
     shard: Shard
     existing: Existing
+    relayed: frozenset[str] = frozenset()
+    sites: Mapping[str, Site] = field(default_factory=dict)
     limit: int | None = None
     redo: bool = False
     retry: bool = False
@@ -84,7 +90,8 @@ class Execution:
         )
         heads = 2 * connection.concurrency
         decider = Decider(connection.sender, ledger, order.existing, redo=order.redo, retry=order.retry, heads=heads)
-        performer = Performer(connection.sender, decider, self._permit, can_look=settings.addressing != "cname")
+        saveas = Saveas(connection.sender, can_look=settings.addressing != "cname")
+        performer = Performer(decider, self._permit, saveas, Relay(connection.sender), order.relayed)
         self._scheduler = Scheduler(performer.perform, self._record, self._log, self._stop)
 
     def _newest_ms(self, task: Task) -> int:

@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 from itertools import zip_longest
 
 from worker.batch.entry import BucketSource, PrefixSource
-from worker.batch.estimate import Estimate, estimate
+from worker.batch.estimate import Estimate, Work, estimate
 from worker.batch.limits import Limits
 from worker.batch.manifest import Manifest
 from worker.batch.outlook import JobOutlook, Outlook
@@ -19,7 +19,7 @@ from worker.dispatch.decider import Head, judge_head
 from worker.dispatch.stopping import Cut, Stop
 from worker.errors import StopSignalError, WorkerError
 from worker.oss.names import ObjectRef
-from worker.oss.process import saveas
+from worker.oss.process import PARAMETER, saveas
 from worker.oss.request import Billing, head_object, process_object
 from worker.oss.verdict import Failure
 from worker.planning import Plan, asker, plan_tasks, proven_offline, recall
@@ -51,7 +51,7 @@ async def forecast(
     manifest = proven_offline(manifest, settings)
     stop, found = Stop(), None
     with stopping(stop), suppress(Cut):
-        async with connect(settings, environ, stop, parallelism, log) as connection:
+        async with connect(settings, environ, stop, parallelism, log, manifest.sites) as connection:
             found = await _foresee(manifest, settings, shard, parallelism, connection, log)
     if stop.error is not None:
         raise stop.error
@@ -76,9 +76,14 @@ async def _foresee(
             plan.notes.append("with `addressing: cname` targets cannot be looked up: which of them exist is not known")
         else:
             plan.notes.extend(await _look_for_targets(manifest, outlook, plan, connection))
-    posts = sum(part.posts(manifest.existing) for part in outlook.pipelines.values())
-    run_requests = {"put": lists, "get": reads + outlook.headless + outlook.looks_up + posts}
-    time = _estimate(outlook, posts, sum(run_requests.values()), settings.limits, parallelism)
+    sends = {name: part.sends(manifest.existing) for name, part in outlook.pipelines.items()}
+    relays = sum(sends[name] for name in sends if name in manifest.relayed)
+    all_sends = sum(sends.values())
+    run_requests = {"put": lists + relays, "get": reads + outlook.headless + outlook.looks_up + all_sends}
+    parts = [part.source_bytes(manifest.existing) for part in outlook.pipelines.values()]
+    source_bytes, sized = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    work = Work(all_sends - relays, relays, sum(run_requests.values()), source_bytes, sized)
+    time = estimate(work, outlook.history.mean_seconds, _limits(settings.limits, parallelism))
     return _forecast(manifest, connection, plan, outlook, run_requests, time)
 
 
@@ -171,15 +176,12 @@ async def _look_for_targets(manifest: Manifest, outlook: JobOutlook, plan: Plan,
     return notes
 
 
-def _estimate(outlook: JobOutlook, posts: int, requests: int, given: LimitSettings, parallelism: int) -> Estimate:
-    parts = [part.source_bytes(outlook.existing) for part in outlook.pipelines.values()]
-    limits = Limits(
+def _limits(given: LimitSettings, parallelism: int) -> Limits:
+    return Limits(
         given.requests_per_second / parallelism,
         given.source_mb_per_second / parallelism,
         max(1, given.concurrency // parallelism),
     )
-    source_bytes, sized = sum(part[0] for part in parts), sum(part[1] for part in parts)
-    return estimate(posts, requests, source_bytes, sized, outlook.history.mean_seconds, limits)
 
 
 def _forecast(
@@ -215,7 +217,7 @@ def _forecast(
         requests_by_class={str(billing): connection.billed[billing] for billing in Billing},
         empty=[str(entry.place) for entry in enumeration.empty],
         notes=plan.notes,
-        samples=[_sample(task) for task in _samples(outlook)],
+        samples=[_sample(task, relayed=task.pipeline in manifest.relayed) for task in _samples(outlook)],
     )
 
 
@@ -226,13 +228,10 @@ def _samples(outlook: JobOutlook) -> list[Task]:
     return [task for row in rows for task in row if task is not None][:_SAMPLES]
 
 
-def _sample(task: Task) -> dict[str, str]:
+def _sample(task: Task, *, relayed: bool) -> dict[str, str]:
+    shown = {"pipeline": task.pipeline, "source": str(task.source), "target": str(task.target)}
+    if relayed:
+        read = f"GET /{task.source.key}?{PARAMETER}={task.process}"
+        return shown | {"request": read, "body": "", "then": f"PUT /{task.target.key}"}
     request = process_object(task.source, saveas(task.process, task.target))
-    query = "&".join(name for name, _ in request.query)
-    return {
-        "pipeline": task.pipeline,
-        "source": str(task.source),
-        "target": str(task.target),
-        "request": f"{request.method} /{task.source.key}?{query}",
-        "body": request.body.decode(),
-    }
+    return shown | {"request": f"POST /{task.source.key}?{PARAMETER}", "body": request.body.decode()}

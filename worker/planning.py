@@ -13,7 +13,7 @@ from worker.batch.failed import FailedTargets
 from worker.batch.history import History
 from worker.batch.ledger import Ledger
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
-from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
+from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems, site_problems
 from worker.batch.reader import with_columns
 from worker.batch.record import decode_brief
 from worker.batch.revision import check_followed, named_styles, with_revisions
@@ -25,6 +25,7 @@ from worker.dispatch.stopping import Stop
 from worker.dispatch.styles import read_styles
 from worker.errors import Problem, UsageError
 from worker.oss.answer import Answer
+from worker.oss.endpoint import Site
 from worker.oss.request import Request
 from worker.oss.verdict import Failure
 from worker.results import loading, recalling
@@ -78,9 +79,24 @@ async def ask_after_buckets(manifest: Manifest, settings: Settings, connection: 
         UsageError: A bucket does not exist, or is elsewhere.
         AccessError: The credentials are refused.
     """
-    expected = Expectation(connection.endpoint, settings.region, connection.is_local)
-    places = named_buckets(manifest, settings)
-    return await first_contact(connection.sender, places, expected, written_buckets(manifest))
+    notes = await first_contact(
+        connection.sender, named_buckets(manifest, settings), expectation(manifest, settings, connection)
+    )
+    if connection.is_local and manifest.sites:
+        shown = ", ".join(sorted(manifest.sites))
+        notes.append(f"the local OSS stands for every endpoint: nothing is relayed to another region ({shown})")
+    return notes
+
+
+def expectation(manifest: Manifest, settings: Settings, connection: Connection) -> Expectation:
+    """Where the buckets of a manifest are said to be."""
+    return Expectation(
+        Site(connection.endpoint, settings.region),
+        connection.is_local,
+        connection.sites,
+        sources={entry.bucket for entry in manifest.sources},
+        targets={pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines},
+    )
 
 
 def named_buckets(manifest: Manifest, settings: Settings) -> dict[str, Place]:
@@ -89,17 +105,11 @@ def named_buckets(manifest: Manifest, settings: Settings) -> dict[str, Place]:
     for entry in manifest.sources:
         if entry.bucket:
             places.setdefault(entry.bucket, entry.place)
-    # A CNAME belongs to one bucket; asking for another would ask for the wrong one.
-    if settings.addressing != "cname":
-        for pipeline in manifest.pipelines:
-            if pipeline.target_bucket:
-                places.setdefault(pipeline.target_bucket, pipeline.place)
+    for pipeline in manifest.pipelines:
+        # A CNAME belongs to one bucket; asking for another would ask for the wrong one.
+        if pipeline.target_bucket and (settings.addressing != "cname" or pipeline.site):
+            places.setdefault(pipeline.target_bucket, pipeline.bucket_place)
     return places
-
-
-def written_buckets(manifest: Manifest) -> set[str]:
-    """The buckets that hold targets, as far as the manifest names them."""
-    return {pipeline.target_bucket or manifest.bucket for pipeline in manifest.pipelines}
 
 
 async def read_failed(store: Store, ledger: Ledger, shard: Shard, codes: Collection[str], stop: Stop) -> FailedTargets:
@@ -194,6 +204,8 @@ def proven_offline(manifest: Manifest, settings: Settings) -> Manifest:
         UsageError: It does not go with the settings, or with the files it names.
     """
     problems = results_problems(manifest, settings.results)
+    if settings.endpoint != "local":  # which stands for every endpoint
+        problems += site_problems(manifest, plain_http=settings.transport.allow_plain_http)
     if settings.addressing == "cname":
         problems += cname_problems(manifest)
     if problems:

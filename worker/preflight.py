@@ -22,8 +22,10 @@ from worker.batch.task import Shard
 from worker.batch.template import BadValue
 from worker.connection import Connection, Log, connect
 from worker.dispatch.decider import judge_head
-from worker.dispatch.first_contact import Expectation, first_contact, judge_bucket_info
+from worker.dispatch.first_contact import first_contact, judge_bucket_info
 from worker.dispatch.probe import probe
+from worker.dispatch.relay import Relay
+from worker.dispatch.saveas import Saveas
 from worker.dispatch.stopping import Cut, Stop
 from worker.dispatch.styles import judge_style, style_mend, unreadable_style
 from worker.errors import AccessError, ResultsError, StopSignalError, UsageError, WorkerError
@@ -32,7 +34,7 @@ from worker.oss.codes import CODES, CREDENTIAL_CODES
 from worker.oss.names import ObjectRef
 from worker.oss.request import Request, bucket_info, get_style, head_object
 from worker.oss.verdict import Failure
-from worker.planning import asker, named_buckets, proven_offline, written_buckets
+from worker.planning import asker, expectation, named_buckets, proven_offline
 from worker.results.directory import unwritable_reason
 from worker.results.patience import Patience
 from worker.results.probing import PROBE, probe_store
@@ -75,7 +77,8 @@ async def preflight(
     endpoint = settings.endpoint
     with stopping(stop):
         try:
-            async with connect(replace(settings, retry=retry), environ, stop, 1, log) as connection:
+            impatient = replace(settings, retry=retry)
+            async with connect(impatient, environ, stop, 1, log, manifest.sites) as connection:
                 endpoint = connection.endpoint
                 checker = _Checker(manifest, settings, connection)
                 async with aclosing(checker.checks(probes=probes)) as found:
@@ -99,6 +102,7 @@ class _Checker:
         self._settings = settings
         self._connection = connection
         self._call = connection.sender.call
+        self._saveas, self._relay = Saveas(connection.sender), Relay(connection.sender)
         self._readable: SourceObject | None = None
 
     async def checks(self, *, probes: bool) -> AsyncGenerator[Check, None]:
@@ -165,17 +169,15 @@ class _Checker:
         return Check("results", "note", f"{done}; {store.path(PROBE)} stays there: {reason}", mend)
 
     async def _bucket(self, bucket: str, place: Place) -> Check:
-        expected = Expectation(self._connection.endpoint, self._settings.region, self._connection.is_local)
+        expected = expectation(self._manifest, self._settings, self._connection)
         try:
-            notes = await first_contact(
-                self._connection.sender, {bucket: place}, expected, written_buckets(self._manifest)
-            )
+            notes = await first_contact(self._connection.sender, {bucket: place}, expected)
         except WorkerError as error:
             return _wrong("bucket", error)
         if notes:
             note, separator, mend = notes[0].partition("; allow ")
             return Check("bucket", "note", note, f"allow {mend}" if separator else "")
-        return Check("bucket", "ok", f"{bucket} is there, in {self._settings.region}")
+        return Check("bucket", "ok", f"{bucket} is there, in {expected.site_of(bucket).region}")
 
     async def _style(self, style: NamedStyle) -> tuple[Check, str]:
         verdict = (await self._call(get_style(style.bucket, style.name), judge_style)).verdict
@@ -239,7 +241,8 @@ class _Checker:
         prefix = f"{literal_target_prefix(self._manifest, pipeline)}{_SCRATCH}"
         scratch = ObjectRef(target.bucket, f"{prefix}{secrets.token_hex(16)}")
         named = ObjectRef(source.bucket, source.key)
-        result = await probe(self._connection.sender, named, source.size, process, scratch)
+        saver = self._relay if pipeline.save == "relay" else self._saveas
+        result = await probe(self._connection.sender, saver, named, source.size, process, scratch)
         ours = f"acs:oss:*:*:{target.bucket}/{prefix}*"
         if result.left is not None:
             mend = f"delete it; allow oss:DeleteObject on {ours}, which only --probe needs"

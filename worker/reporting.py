@@ -194,9 +194,12 @@ async def _pairs(
 
 
 def _asker(connection: Connection) -> Ask:
+    sender = connection.sender
+
     async def ask(request: Request, judge: Callable[[Answer], T | Failure], size: int | None) -> T | Failure:
         try:
-            return (await connection.sender.call(request, judge, Lane.WORK, size, patient=False)).verdict
+            attempts = sender.attempts(patient=False)
+            return (await sender.call(request, judge, Lane.WORK, size, attempts=attempts)).verdict
         except Cut:  # what has come is shown; nobody is asked any more
             return failure("ConnectionFailed", "the service was not to be had until `retry.task_deadline_s`")
 

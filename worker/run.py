@@ -80,7 +80,7 @@ async def run_job(
     if settings.results_bucket is None:
         ensure_writable(Path(settings.results) / manifest.job / options.run)
     with stopping(stop, options.max_duration_s):
-        async with connect(settings, environ, stop, options.parallelism, log) as connection:
+        async with connect(settings, environ, stop, options.parallelism, log, manifest.sites) as connection:
             log(
                 "started, local run" if connection.is_local else "started",
                 job=manifest.job,
@@ -115,6 +115,8 @@ class _Run:
             proc=options.proc,
             shard=options.shard,
             existing=manifest.existing,
+            relayed=manifest.relayed,
+            sites=manifest.sites,
             limit=options.limit,
             redo=options.redo,
             retry=options.retry,

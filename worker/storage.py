@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from worker.connection import Connection, Log, connect
+from worker.dispatch.sender import Urgency
 from worker.dispatch.stopping import Cut, Stop
 from worker.errors import UnknownError
 from worker.oss.answer import Answer
@@ -66,16 +67,18 @@ def patience_of(settings: Settings, connection: Connection | None) -> Patience:
 
 
 def _asker(connection: Connection, *, even_if_stopping: bool) -> Ask:
-    call = connection.sender.call
+    sender = connection.sender
 
     async def ask(request: Request, judge: Callable[[Answer], T | Failure], *, patient: bool) -> T | Failure:
+        # What is not patient belongs to results that are there already: it goes out though the run is stopping.
+        urgency = Urgency.USUAL if patient else Urgency.COMPLETING
         try:
-            # What is not patient belongs to results that are there already: it goes out though the run is stopping.
-            return (await call(request, judge, even_if_stopping=not patient, patient=patient)).verdict
+            attempts = sender.attempts(patient=patient)
+            return (await sender.call(request, judge, urgency=urgency, attempts=attempts)).verdict
         except Cut:
             if not even_if_stopping:
                 raise
-            return (await call(request, judge, even_if_stopping=True)).verdict
+            return (await sender.call(request, judge, urgency=Urgency.COMPLETING)).verdict
 
     return ask
 

@@ -80,7 +80,7 @@ class Forecast:
     are the commonest among `not_an_image`; `orphans` are saved targets that no task writes any more, None where a
     window of time leaves sources out. `run_requests` are those of a run without retries, by the class of their billing.
     `requests` were sent for this forecast, by method, and `requests_by_class` the same by class. `samples` are requests
-    as they would be sent, before signing.
+    as they would be sent, before signing; of a relay the GET, and `then` the PUT.
     """
 
     schema: int = 1

@@ -4,8 +4,10 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import lru_cache
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from yarl import URL
 
 from worker import __version__, settings
 from worker.errors import UsageError
+from worker.holding import Held, HoldingError
 from worker.oss.answer import Answer
 from worker.oss.endpoint import Endpoint, is_loopback
 from worker.oss.request import Request
@@ -26,6 +29,7 @@ _USERINFO = re.compile(r"//[^/\s@'\"]*@")
 _KIB = 1024
 _ANSWER_BYTES = 64 * _KIB
 _LISTING_BYTES = 8 * _KIB * _KIB
+_PICTURE_BYTES = 100_000_000
 
 
 class _Way:
@@ -40,19 +44,27 @@ _way: ContextVar[_Way] = ContextVar("_way")
 class Transport:
     """Sends signed requests to one endpoint over kept connections. Use as an async context manager.
 
+    Some buckets may be at endpoints of their own, `elsewhere`.
+
     Nothing is added that the signature does not know: no Content-Type, no cookies, no decoding of content, no
     redirects; and the URL goes out as it was encoded, without the tidying that would turn `a/../b` into `b`.
     """
 
     def __init__(
-        self, endpoint: Endpoint, options: settings.Transport, timeout: settings.Timeout, connections: int
+        self,
+        endpoint: Endpoint,
+        options: settings.Transport,
+        timeout: settings.Timeout,
+        connections: int,
+        elsewhere: Mapping[str, Endpoint] | None = None,
     ) -> None:
         self._endpoint = endpoint
+        self._elsewhere = elsewhere or {}
         self._options = options
         self._timeout = timeout
         self._connections = connections
         self._root = lru_cache(maxsize=16)(
-            lambda bucket, query: URL(endpoint.url(Request("GET", bucket, query=query)), encoded=True)
+            lambda bucket, query: URL(self._endpoint_of(bucket).url(Request("GET", bucket, query=query)), encoded=True)
         )
         self._proxies: dict[str, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -77,21 +89,25 @@ class Transport:
             await self._session.close()
 
     async def send(self, request: Request) -> Answer | Failure:
-        """Send one signed request and read its answer, at most 64 KiB of it (a listing: 8 MiB)."""
+        """Send one signed request and read its answer, at most 64 KiB of it (a listing: 8 MiB, a picture: 100 MB)."""
         if self._session is None:
             message = "the transport is not open"
             raise RuntimeError(message)
-        way = _Way()
+        way, content = _Way(), request.content
         _way.set(way)
         try:
             response = await self._session.request(
                 request.method,
                 self._url(request),
-                headers=request.headers,
-                data=request.body or None,
+                headers=request.headers
+                if content is None
+                else (*request.headers, ("Content-Length", str(content.size))),
+                data=(request.body or None) if content is None else content.chunks(),
                 allow_redirects=False,
                 proxy=self._proxy(request),
             )
+            if request.keeps and response.status == HTTPStatus.OK:
+                return await _kept(response)
             body = await _read(response, _LISTING_BYTES if request.method == "GET" else _ANSWER_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _trouble(error, reused=not way.is_new)
@@ -102,7 +118,10 @@ class Transport:
     def _url(self, request: Request) -> URL:
         # As `Endpoint.url`, of which all but the path is known already: to parse a URL takes twice as long.
         root = self._root(request.bucket, request.query)
-        return root.with_path(self._endpoint.path(request), encoded=True, keep_query=True)
+        return root.with_path(self._endpoint_of(request.bucket).path(request), encoded=True, keep_query=True)
+
+    def _endpoint_of(self, bucket: str) -> Endpoint:
+        return self._elsewhere.get(bucket, self._endpoint)
 
     def _proxy(self, request: Request) -> str | None:
         # aiohttp's trust_env would also take passwords from ~/.netrc and set them in place of our signature.
@@ -154,6 +173,37 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
             if len(body) > limit:
                 return None
     return bytes(body)
+
+
+async def _kept(response: aiohttp.ClientResponse) -> Answer | Failure:
+    """The answer with its picture, or why it cannot be kept."""
+    held = Held()
+    with ExitStack() as unless_whole:
+        unless_whole.callback(held.close)
+        async with response:
+            failed = await _fill(held, response)
+        if failed is None:
+            unless_whole.pop_all()
+            return Answer(response.status, _Headers(response.headers), content=held)
+    return failed
+
+
+async def _fill(held: Held, response: aiohttp.ClientResponse) -> Failure | None:
+    answer, length = Answer(response.status, _Headers(response.headers)), response.content_length
+    # HTTP/1.1 allows a body that ends with the connection (RFC 9112, 6.3): a part would pass for the whole.
+    if length is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
+        return failure("UnreadableAnswer", "the answer does not say where it ends", answer)
+    if length is not None and length > _PICTURE_BYTES:
+        return failure("PictureTooLarge", f"the picture has {length:,} bytes", answer)
+    try:
+        async for chunk in response.content.iter_any():
+            await held.add(chunk)
+            if held.size > _PICTURE_BYTES:
+                return failure("PictureTooLarge", f"the picture has more than {_PICTURE_BYTES:,} bytes", answer)
+        await held.end()
+    except HoldingError as error:
+        return failure("TemporaryFull", str(error))
+    return None
 
 
 def _as_text(value: str) -> str:

@@ -46,7 +46,7 @@ async def verify_job(
     stop, manifest = Stop(), proven_offline(manifest, settings)
     verification: _Verification | None = None
     with stopping(stop):
-        async with connect(settings, environ, stop, 1, log) as connection:
+        async with connect(settings, environ, stop, 1, log, manifest.sites) as connection:
             store = open_store(settings, manifest.job, connection)
             with suppress(Cut):
                 async with watched_planning(connection, settings.shutdown.stall_s):

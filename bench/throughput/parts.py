@@ -31,6 +31,8 @@ from worker.dispatch.outage import MANY, Outage
 from worker.dispatch.performer import Performer
 from worker.dispatch.policy import RetryPolicy
 from worker.dispatch.recorder import Recorder
+from worker.dispatch.relay import Relay
+from worker.dispatch.saveas import Saveas
 from worker.dispatch.scheduler import Scheduler
 from worker.dispatch.sender import Sender, Signer
 from worker.dispatch.stopping import Stop
@@ -162,7 +164,7 @@ async def _performed(tasks: Sequence[Task]) -> float:
         tell=lambda *_: None,
     )
     decider = Decider(sender, Ledger(_SHARD), "replace", redo=False, heads=64)
-    performer = Performer(sender, decider, lambda: None, can_look=True)
+    performer = Performer(decider, lambda: None, Saveas(sender), Relay(sender))
     kinds: Counter[type] = Counter()
 
     def count(_: Task, result: Result | Needless) -> None:

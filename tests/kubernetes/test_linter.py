@@ -289,7 +289,7 @@ def test_variables_of_a_config_map_count_as_well() -> None:
 @pytest.mark.parametrize("text", ["22h", "0.5d", "90s", "45m", "90", "1h30m", "", "2 h", "h", "-1h", "1H", "٣h"])
 def test_a_duration_is_what_the_worker_takes_for_one(text: str) -> None:
     try:
-        expected = arguments.seconds(text)
+        expected = arguments.seconds("--max-duration", text)
     except UsageError:
         with pytest.raises(ValueError, match="not a duration"):
             seconds(text)

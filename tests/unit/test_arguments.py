@@ -49,15 +49,14 @@ def test_a_pod_that_does_not_know_its_shard_does_nothing(index: str, count: str,
 
 
 def test_durations_have_a_unit() -> None:
-    found = {text: arguments.seconds(text) for text in ("90s", "45m", "2h", "1.5d", "0s")}
+    found = {text: arguments.seconds("--max-duration", text) for text in ("90s", "45m", "2h", "1.5d", "0s")}
     assert found == {"90s": 90, "45m": 2700, "2h": 7200, "1.5d": 129_600, "0s": 0}
-    assert arguments.seconds(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "90", "h", "-1h", "1w", "1h30m", "1,5h", ".5h", "1h\n", "infs", "٣h"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="such as 2h"):
-        arguments.seconds(text)
+        arguments.seconds("--max-duration", text)
 
 
 def test_processes_are_a_number_or_one_for_each_core() -> None:

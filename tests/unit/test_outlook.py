@@ -113,8 +113,8 @@ def test_what_would_be_sent_is_counted_by_pipeline_with_its_bytes() -> None:
     outlook.take_bad_row("small")
     small = outlook.pipelines["small"]
     assert small.outcomes == {"new": 2, "already_saved": 1, "changed_source": 1, "NoSuchKey": 1, "bad_row": 1}
-    assert (small.posts("replace"), small.source_bytes("replace")) == (3, (4000, 2))
-    assert outlook.pipelines["big"].posts("replace") == 1
+    assert (small.sends("replace"), small.source_bytes("replace")) == (3, (4000, 2))
+    assert outlook.pipelines["big"].sends("replace") == 1
     assert (outlook.planned, outlook.headless, outlook.looks_up) == (7, 0, 0)
 
 
@@ -145,7 +145,7 @@ def test_new_targets_that_exist_are_found(existing: Existing, posts: int, kept: 
         outlook.find(target_digest(numbered(number).target), "small")
     small = outlook.pipelines["small"]
     assert small.outcomes == {"new": 3, "exists": 1, "already_saved": 1, "NoSuchKey": 1}
-    assert (small.posts(existing), small.source_bytes(existing)) == (posts, (kept, posts))
+    assert (small.sends(existing), small.source_bytes(existing)) == (posts, (kept, posts))
     assert outlook.looks_up == (0 if existing == "replace" else 4)
 
 
@@ -226,6 +226,6 @@ def test_of_pruned_lines_the_ledger_knows_all_but_what_has_changed(
     assert outlook.orphans == 1
     take(outlook, replace(OTHER_SOURCE, etag="E2"))
     small = outlook.pipelines["small"]
-    assert (outlook.orphans, small.outcomes, small.posts("replace"), small.other_bytes) == (0, {"changed": 1}, 1, 1000)
+    assert (outlook.orphans, small.outcomes, small.sends("replace"), small.other_bytes) == (0, {"changed": 1}, 1, 1000)
     outlook.find(TARGET, "small")
     assert small.outcomes == {"changed": 1}

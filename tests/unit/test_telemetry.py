@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.test_standing import told
 from worker.batch.comparison import Kind, Regression
-from worker.batch.estimate import estimate
+from worker.batch.estimate import Work, estimate
 from worker.batch.limits import Limits
 from worker.batch.standing import JobStanding, Trace, run_standing
 from worker.batch.task import Shard
@@ -188,7 +188,7 @@ def made_up_forecast(**changes: Any) -> Forecast:
         planned=2,
         outcomes={"small": {"already_saved": 1, "new": 1}, "big": {"NoSuchKey": 1, "exists": 2_000}},
         orphans=7,
-        estimate=estimate(2_001, 90_000, 5000, 1000, None, Limits(50, 20, 64)),
+        estimate=estimate(Work(2_001, 0, 90_000, 5000, 1000), None, Limits(50, 20, 64)),
         run_requests={"put": 13, "get": 2_003},
         requests={"GET": 15, "HEAD": 3},
         requests_by_class={"put": 13, "get": 5},
@@ -223,10 +223,10 @@ def test_a_forecast_in_words() -> None:
 
 
 def test_what_a_forecast_does_not_know_or_need_is_not_made_up() -> None:
-    nothing = estimate(0, 3, 0, 0, 0.25, Limits(50, 20, 64))
+    nothing = estimate(Work(0, 0, 3, 0, 0), 0.25, Limits(50, 20, 64))
     text = describe_forecast(made_up_forecast(orphans=None, estimate=nothing, samples=[], outcomes={}, planned=0))
     assert not any(words in text for words in ("orphans", "in flight", "Sample", "pipeline"))
-    unsized = estimate(5, 5, 0, 0, 0.25, Limits(50, 20, 64))
+    unsized = estimate(Work(5, 0, 5, 0, 0), 0.25, Limits(50, 20, 64))
     text = describe_forecast(made_up_forecast(estimate=unsized))
     assert "at 20 MB of sources a second: unknown, for no size is known" in text
     assert "0.25 s a picture (the mean of the log)" in text

@@ -12,7 +12,7 @@ _ASSUMED_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How long a run would take.
+    """How long a run would take: so many `posts`, and so many `relays`, each of them a GET and a PUT.
 
     `source_bytes` are those of the sources that would be read, without the `unknown_sizes`. `hours` is what each of
     the `limits` alone would take, None where no size is known, and `binds` names the one that takes longest.
@@ -20,6 +20,7 @@ class Estimate:
     """
 
     posts: int
+    relays: int
     source_bytes: int
     unknown_sizes: int
     limits: Limits
@@ -29,27 +30,35 @@ class Estimate:
     seconds_assumed: bool
 
 
-def estimate(
-    posts: int, requests: int, source_bytes: float, sized: int, mean_seconds: float | None, limits: Limits
-) -> Estimate:
-    """What so many POSTs, of so many requests in all, would take.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run would send, of so many requests in all; `source_bytes` are those of the `sized` sources."""
 
-    `source_bytes` are those of the `sized` sources; the others count as their mean, as they do in a run.
-    """
+    posts: int
+    relays: int
+    requests: int
+    source_bytes: float
+    sized: int
+
+
+def estimate(work: Work, mean_seconds: float | None, limits: Limits) -> Estimate:
+    """What it would take; sources of unknown size count as the mean of the others, as they do in a run."""
     seconds = _ASSUMED_SECONDS if mean_seconds is None else mean_seconds
-    all_bytes = source_bytes * posts / sized if sized else 0.0
+    tasks = work.posts + work.relays
+    all_bytes = work.source_bytes * tasks / work.sized if work.sized else 0.0
     taken = {
-        "requests_per_second": requests / limits.requests_per_second,
+        "requests_per_second": work.requests / limits.requests_per_second,
         "source_mb_per_second": all_bytes / (limits.source_mb_per_second * _BYTES_PER_MB),
-        "concurrency": posts * seconds / limits.concurrency,
+        "concurrency": tasks * seconds / limits.concurrency,
     }
     hours: dict[str, float | None] = {limit: _rounded(value / _SECONDS_PER_HOUR) for limit, value in taken.items()}
-    if posts and not sized:
+    if tasks and not work.sized:
         hours["source_mb_per_second"] = None
     return Estimate(
-        posts=posts,
-        source_bytes=round(source_bytes),
-        unknown_sizes=max(0, posts - sized),
+        posts=work.posts,
+        relays=work.relays,
+        source_bytes=round(work.source_bytes),
+        unknown_sizes=max(0, tasks - work.sized),
         limits=limits,
         hours=hours,
         binds=max(taken, key=lambda limit: taken[limit]),

@@ -1,11 +1,13 @@
 """The manifest as a value: which source objects go through which pipelines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from worker.batch.entry import Source, TableSource
 from worker.batch.pipeline import Pipeline
 from worker.errors import Problem
+from worker.oss.endpoint import Site
 
 Existing = Literal["replace", "skip", "fail"]
 TARGET_IN_SOURCE = "target-in-source"
@@ -36,3 +38,17 @@ class Manifest:
         if any(isinstance(entry, TableSource) and entry.may_name_buckets for entry in self.sources):
             return None
         return frozenset(entry.bucket for entry in self.sources)
+
+    @property
+    def sites(self) -> Mapping[str, Site]:
+        """Where the buckets are that are not where the settings say."""
+        return {
+            pipeline.target_bucket: pipeline.site
+            for pipeline in self.pipelines
+            if pipeline.target_bucket and pipeline.site
+        }
+
+    @property
+    def relayed(self) -> frozenset[str]:
+        """The names of the pipelines whose results are relayed."""
+        return frozenset(pipeline.name for pipeline in self.pipelines if pipeline.save == "relay")

@@ -92,7 +92,7 @@ class PipelineOutlook:
         if existing != "replace":
             self.samples = [sample for sample in self.samples if sample[0] != target]
 
-    def posts(self, existing: Existing) -> int:
+    def sends(self, existing: Existing) -> int:
         """How many tasks would be sent."""
         return sum(self.outcomes[outlook] for outlook in SENT) + self._replaced(existing)
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from worker.batch import recipe
 from worker.batch.document import Path, Place
 from worker.batch.findings import GIVEN, Findings, MendableError, check_bucket, checked, shown
+from worker.batch.location import check_endpoint, check_region
 from worker.batch.selection import SourceObject
 from worker.batch.template import (
     FORMAT_FIELDS,
@@ -20,11 +21,14 @@ from worker.batch.template import (
     Template,
     TemplateError,
 )
+from worker.oss.endpoint import Site
 from worker.oss.names import MAX_KEY_BYTES, ObjectRef
 
 _NAME = re.compile(r"[a-z0-9-]{1,47}", re.ASCII)
 _RECIPES = ("process", "style", "actions")
+_SITE = ("endpoint", "region")
 AUTO_REVISION = "auto"
+Save = Literal["saveas", "relay"]
 _Format = Annotated[Literal["jpg", "png", "webp", "bmp", "gif", "tiff", "heic", "avif"] | None, GIVEN]
 
 
@@ -34,6 +38,7 @@ class Pipeline:
 
     Of `auto` the revision is `style_revisions`, by source bucket, once the service was asked (`worker.batch.revision`).
     `output_format` is what the recipe sets, or what its style is said to put out; None keeps that of the source.
+    `save` is how its results are saved; `site` where the target bucket is, None for where the settings say.
     `key_place` is where the target key stands in the manifest; `bucket_place` its bucket, or `target` without one.
     """
 
@@ -47,6 +52,8 @@ class Pipeline:
     output_format: str | None = None
     revision: str = ""
     style_revisions: Mapping[str, str] = field(default_factory=dict)
+    save: Save = "saveas"
+    site: Site | None = None
 
     @property
     def styles(self) -> frozenset[str]:
@@ -68,15 +75,24 @@ class Pipeline:
         Raises:
             BadValue: The source, or its row, gives a value that must not be sent.
         """
-        fields = Fields(source.bucket, source.key, self.name, job, self.output_format, source.row or {})
-        process = self.process.constant
-        if process is None:
-            process = self.process.render(fields)
-            try:
-                recipe.recheck(process)
-            except MendableError as error:
-                raise BadValue(f"{error.reason}: {error.mend}") from None
+        fields = self._fields(job, source)
+        process = self.process.constant or self._process(fields)
         return process, ObjectRef(self.target_bucket or source.bucket, self.target_key.render(fields))
+
+    def process_of(self, job: str, source: SourceObject) -> str:
+        """The process for a source, without saveas; raises as `render` does."""
+        return self.process.constant or self._process(self._fields(job, source))
+
+    def _fields(self, job: str, source: SourceObject) -> Fields:
+        return Fields(source.bucket, source.key, self.name, job, self.output_format, source.row or {})
+
+    def _process(self, fields: Fields) -> str:
+        process = self.process.render(fields)
+        try:
+            recipe.recheck(process)
+        except MendableError as error:
+            raise BadValue(f"{error.reason}: {error.mend}") from None
+        return process
 
 
 def _check_name(name: str) -> None:
@@ -106,6 +122,8 @@ class _Target:
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     key: Annotated[str, checked(_template)]
     bucket: Annotated[Annotated[str, checked(check_bucket)] | None, GIVEN] = None
+    endpoint: Annotated[Annotated[str, checked(check_endpoint)] | None, GIVEN] = None
+    region: Annotated[Annotated[str, checked(check_region)] | None, GIVEN] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,11 @@ class _Pipeline:
     format: _Format = None
     actions: Annotated[tuple[Any, ...] | None, GIVEN] = None
     revision: Annotated[str | None, GIVEN] = None
+    save: Save = "saveas"
+
+
+def _site(target: _Target) -> Site | None:
+    return Site(target.endpoint, target.region) if target.endpoint and target.region else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,7 @@ class PipelineReader:
         if shape.revision == AUTO_REVISION and not recipe.is_style(process):
             reason = "'auto' follows the content of a style, and this recipe is none"
             self.findings.add((*path, "revision"), reason, "leave it out: a changed recipe is redone by itself")
+        self._check_site(path, shape)
         document = self.findings.document
         return Pipeline(
             document.place(path),
@@ -160,7 +184,25 @@ class PipelineReader:
             document.place((*path, "target", "bucket")),
             set_format,
             shape.revision or "",
+            save=shape.save,
+            site=_site(shape.target),
         )
+
+    def _check_site(self, path: Path, shape: _Pipeline) -> None:
+        """An endpoint goes with a region, a bucket and a relay: saveas stays within the region of its source."""
+        target, where = shape.target, [name for name in _SITE if getattr(shape.target, name)]
+        if not where:
+            return
+        if shape.save != "relay":
+            reason = f"{where[0]!r}: sys/saveas saves within the region of the source only"
+            self.findings.add((*path, "target", where[0]), reason, "set `save: relay`, or leave it out", key=True)
+        elif len(where) < len(_SITE):
+            other = next(name for name in _SITE if name not in where)
+            reason = f"{where[0]!r} needs {other!r} beside it: the one is where to send, the other what signatures name"
+            self.findings.add((*path, "target", where[0]), reason, f"add `{other}: ...`", key=True)
+        elif target.bucket is None:
+            reason = "a bucket is at one endpoint, and the source's own is at that of the settings"
+            self.findings.add((*path, "target", "endpoint"), reason, "add `bucket: ...`", key=True)
 
     def _check_recipes(self, path: Path) -> None:
         names = self.findings.keys(path)

@@ -20,6 +20,7 @@ from worker.batch.findings import nearest
 from worker.batch.manifest import TARGET_IN_SOURCE, Manifest
 from worker.batch.pipeline import Pipeline
 from worker.errors import Problem
+from worker.oss.endpoint import is_plain_http
 from worker.oss.names import ObjectRef
 
 
@@ -67,7 +68,29 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
     if manifest.existing != "replace":
         reason = f"with `addressing: cname` targets cannot be looked up, as `existing: {manifest.existing}` needs"
         found.append(Problem(reason, "use the bucket's own endpoint, or `existing: replace`", manifest.file))
+    for pipeline in manifest.pipelines:
+        if (
+            pipeline.save == "relay"
+            and pipeline.site is None
+            and {pipeline.target_bucket or ""} - {"", *(buckets or ())}
+        ):
+            reason = "with `addressing: cname` the domain answers for the bucket of the sources only, not for this one"
+            found.append(
+                pipeline.bucket_place.problem(reason, "say where it is: add `endpoint: ...` and `region: ...`")
+            )
     return found
+
+
+def site_problems(manifest: Manifest, *, plain_http: bool) -> list[Problem]:
+    """Endpoints of targets that only anybody between could like: plain http to another machine."""
+    return [
+        pipeline.bucket_place.problem(
+            f"{pipeline.site.endpoint} is plain http to another machine: anybody between can change what is sent",
+            "write https://, or set `transport: {allow_plain_http: true}`",
+        )
+        for pipeline in manifest.pipelines
+        if pipeline.site and not plain_http and is_plain_http(pipeline.site.endpoint)
+    ]
 
 
 def results_problems(manifest: Manifest, results: str) -> list[Problem]:
@@ -105,6 +128,7 @@ def problems(manifest: Manifest) -> list[Problem]:
         columns = entry.columns if isinstance(entry, TableSource) else ()
         if columns is not None:
             found += column_problems(manifest, index, columns)
+    found += _site_conflicts(manifest)
     first: dict[tuple[str | None, Tokens], Pipeline] = {}
     for pipeline in manifest.pipelines:
         other = first.setdefault((pipeline.target_bucket, _fold(manifest, pipeline)), pipeline)
@@ -112,6 +136,20 @@ def problems(manifest: Manifest) -> list[Problem]:
             reason = f"the pipelines {other.name!r} and {pipeline.name!r} write the same targets"
             found.append(pipeline.key_place.problem(reason, "tell them apart, as by {pipeline} in the key"))
     return found
+
+
+def _site_conflicts(manifest: Manifest) -> Iterator[Problem]:
+    """A bucket is at one place: names of buckets are unique in all regions (OSS, "Bucket naming conventions")."""
+    for bucket, site in manifest.sites.items():
+        entry = next((entry for entry in manifest.sources if entry.bucket == bucket), None)
+        others = (one for one in manifest.pipelines if one.target_bucket == bucket and one.site != site)
+        if entry is not None:
+            reason = f"the bucket {bucket!r} has an endpoint of its own as a target, and none as a source"
+            mend = "leave out `endpoint` and `region`, or correct the bucket"
+            yield entry.place.problem(reason, f"{mend}: all sources are at the endpoint of the settings")
+        for pipeline in others:
+            reason = f"the bucket {bucket!r} is at another endpoint in another pipeline"
+            yield pipeline.bucket_place.problem(reason, "say the same `endpoint` and `region` in both")
 
 
 def column_problems(manifest: Manifest, index: int, columns: tuple[str, ...]) -> list[Problem]:

@@ -28,17 +28,23 @@ def ram_policy(
         results: Where results go: a directory, or `oss://BUCKET/PREFIX`.
         can_look: Other buckets than that of the endpoint can be asked after.
     """
+    if all(pipeline.save == "relay" for pipeline in manifest.pipelines):
+        process: tuple[str, ...] = ("oss:GetObject",)
+    else:
+        process = ("oss:GetObject", "oss:PostProcessTask")
     of_entries = [(entry, sorted(buckets.get(index, {entry.bucket}))) for index, entry in enumerate(manifest.sources)]
     source_buckets = sorted({bucket for _, named in of_entries for bucket in named})
     sources = _least(resource for entry, named in of_entries for resource in _source_resources(entry, named))
     images = _least(_image_resources(manifest, source_buckets))
     targets = _least(_target_resources(manifest, source_buckets))
     looked_at = {entry.bucket for entry in manifest.sources if entry.bucket} | {
-        pipeline.target_bucket for pipeline in manifest.pipelines if can_look and pipeline.target_bucket
+        pipeline.target_bucket
+        for pipeline in manifest.pipelines
+        if pipeline.target_bucket and (can_look or pipeline.site)
     }
     styled = source_buckets if any(pipeline.revision == AUTO_REVISION for pipeline in manifest.pipelines) else []
     statements = [
-        _allow(("oss:GetObject", "oss:PostProcessTask"), sources),
+        _allow(process, sources),
         _allow(("oss:GetObject",), [image for image in images if not _is_covered(image, sources)]),
         _allow(("oss:GetObject",), _least(_file_resources(manifest))),
         _allow(("oss:PutObject",), targets),

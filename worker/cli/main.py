@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 from worker.cli.bookkeeping import compact, prune, status, verify
 from worker.cli.ending import tell
 from worker.cli.explaining import explain
-from worker.cli.preparing import check, init, plan, policy, validate
+from worker.cli.preparing import check, init, plan, policy, url, validate
 from worker.cli.reporting import report
 from worker.cli.running import retry, run
 from worker.cli.serving import serve
@@ -26,7 +26,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-_COMMANDS = (run, retry, verify, status, report, plan, check, policy, validate, init, compact, prune, serve, explain)
+_COMMANDS = (
+    run,
+    retry,
+    verify,
+    status,
+    report,
+    plan,
+    check,
+    policy,
+    url,
+    validate,
+    init,
+    compact,
+    prune,
+    serve,
+    explain,
+)
 for command in _COMMANDS:
     app.command()(command)
 

@@ -1,4 +1,4 @@
-"""What comes before a run: `init`, `validate`, `plan`, `check` and `policy`."""
+"""What comes before a run: `init`, `validate`, `plan`, `check`, `policy` and `url`."""
 
 import os
 import shlex
@@ -108,4 +108,28 @@ def policy(manifest: ManifestPath, config: Config = None, results: Results = Non
     job = manifest_at(manifest, datetime.now(UTC))
     can_look = settings.addressing != "cname"
     print_json(uvloop.run(permissions(job, results=settings.results, can_look=can_look)))
+    return Exit.OK
+
+
+def url(
+    manifest: ManifestPath,
+    key: Annotated[str, typer.Option(help="The source: its key, or oss://BUCKET/KEY.")],
+    pipeline: Annotated[str | None, typer.Option(help="Processed by which pipeline, where there are several.")] = None,
+    expires: Annotated[str, typer.Option(help="How long the URL is good for, such as 30m or 7d.")] = "1h",
+    config: Config = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    as_json: Json = False,
+) -> int:
+    """Print the signed URL of a processed image, which is a secret: everybody who has it can get the image."""
+    from worker.presigning import Link, presigned_url
+
+    settings = settings_of(config, {"--endpoint": endpoint, "--region": region})
+    job = manifest_at(manifest, datetime.now(UTC))
+    link = Link(key, pipeline, arguments.seconds("--expires", expires))
+    found = uvloop.run(presigned_url(job, settings, link, os.environ, log))
+    if as_json:
+        print_json({"schema": 1, "url": found})
+    else:
+        print_text(found)
     return Exit.OK

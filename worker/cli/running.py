@@ -125,7 +125,7 @@ def _run_options(
         processes=arguments.processes(processes, usable_cores),
         limit=limit,
         max_tasks=max_tasks,
-        max_duration_s=arguments.seconds(max_duration),
+        max_duration_s=None if max_duration is None else arguments.seconds("--max-duration", max_duration),
         redo=redo,
     )
 

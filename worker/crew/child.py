@@ -60,8 +60,10 @@ async def _done(start: Start, stop: Stop, send: Send) -> Outcome:
     def log(message: str, level: int = logging.INFO, **fields: object) -> None:
         send(Said(level, message, fields))
 
-    async with connect(start.settings, os.environ, stop, start.parallelism, log, start.served) as connection:
-        settings, order, before = start.settings, start.order, Recorded()
+    settings, order, before = start.settings, start.order, Recorded()
+    async with connect(
+        settings, os.environ, stop, start.parallelism, log, order.sites, served=start.served
+    ) as connection:
         store = open_store(settings, order.job, connection)
         try:
             async with watched_planning(connection, settings.shutdown.stall_s):

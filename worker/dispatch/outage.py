@@ -34,7 +34,7 @@ class Outage:
         self._monotonic = monotonic
         self._tell = tell
         self._give_up = give_up
-        self._failing: set[Request] = set()
+        self._failing: set[tuple[object, ...]] = set()
         self._since_s: float | None = None
         self._paused_s = 0.0
         self._delay_s = policy.base_delay_s
@@ -57,7 +57,8 @@ class Outage:
         """Take in what became of an attempt."""
         if failure is not None and failure.remedy is Remedy.WAIT:
             if not self.paused:
-                self._failing.add(request)
+                # Not the request itself, which may hold a picture.
+                self._failing.add((request.method, request.bucket, request.key, request.query, request.body))
                 if len(self._failing) >= self._threshold:
                     self._begin(failure)
         elif failure is None or failure.http:

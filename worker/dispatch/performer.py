@@ -1,36 +1,38 @@
 """The performer: one task to its result."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 from worker.batch.record import Status
 from worker.batch.task import Task
-from worker.dispatch.decider import Decider, Needless, Result, ToSend, judge_head
-from worker.dispatch.sender import Outcome, Sender
-from worker.dispatch.throttle import Lane
-from worker.oss.answer import Answer, parse_http_date
+from worker.dispatch.decider import Decider, Needless, Result, ToSend
+from worker.dispatch.sender import Outcome
 from worker.oss.names import ObjectRef
-from worker.oss.process import saveas
-from worker.oss.request import head_object, process_object
-from worker.oss.verdict import Failure, Saved, Unconfirmed, failure, judge_saved
+from worker.oss.verdict import Failure, Saved
 
-# Last-Modified and Date are whole seconds of two clocks of one service.
-_CLOCK_GRAIN = timedelta(seconds=1)
+
+class Saver(Protocol):
+    """A way to save what a process makes of a source."""
+
+    async def save(self, source: ObjectRef, size: int | None, process: str, target: ObjectRef) -> Outcome[Saved]:
+        """Process a source of `size` bytes and save the result, or raise `Cut` where the run was stopped before."""
 
 
 class Performer:
     """Takes tasks one by one to their results; safe to use from many coroutines at once.
 
-    `permit` is called just before the first POST of a task, and may raise `Cut` to end the run there. `can_look`:
-    targets can be looked at, as they cannot at a custom domain, which belongs to the source bucket.
+    `permit` is called just before the first request that saves for a task, and may raise `Cut` to end the run there.
+    Tasks of the pipelines that are `relayed` are saved by the one saver, all others by the other.
     """
 
-    def __init__(self, sender: Sender, decider: Decider, permit: Callable[[], None], *, can_look: bool) -> None:
-        self._sender = sender
+    def __init__(
+        self, decider: Decider, permit: Callable[[], None], saveas: Saver, relay: Saver, relayed: Collection[str] = ()
+    ) -> None:
         self._decider = decider
         self._permit = permit
-        self._can_look = can_look
+        self._saveas = saveas
+        self._relay = relay
+        self._relayed = frozenset(relayed)
 
     async def perform(self, task: Task) -> Result | Needless:
         """Do a task, or find that there is nothing to do.
@@ -42,32 +44,11 @@ class Performer:
         if not isinstance(decision, ToSend):
             return decision
         self._permit()
-
-        def judge(answer: Answer) -> Saved | Unconfirmed | Failure:
-            return judge_saved(answer, task.source.bucket, task.target)
-
-        def confirm(verdict: Unconfirmed) -> Awaitable[Saved | Failure]:
-            return self._look_at(task.target, verdict)
-
-        request = process_object(task.source, saveas(task.process, task.target))
-        outcome: Outcome[Saved | Unconfirmed]
-        outcome = await self._sender.call(request, judge, Lane.WORK, decision.size, confirm=confirm)
-        return _result(decision, outcome)
-
-    async def _look_at(self, target: ObjectRef, answer: Unconfirmed) -> Saved | Failure:
-        """The target is saved if it was modified no earlier than the answer was written; else the attempt failed."""
-        if not self._can_look:
-            return _not_saved(answer, "the answer was empty, and the target cannot be looked at")
-        looked = await self._sender.call(head_object(target), judge_head, even_if_stopping=True)
-        if isinstance(looked.verdict, Failure):
-            return _not_saved(answer, f"the answer was empty, and HEAD of the target says {looked.verdict.code}")
-        modified = parse_http_date(looked.verdict.modified)
-        if answer.at is not None and modified is not None and modified >= answer.at - _CLOCK_GRAIN:
-            return Saved(looked.verdict.size, answer.request_id)
-        return _not_saved(answer, "the answer was empty, and the target was not modified by it")
+        saver = self._relay if task.pipeline in self._relayed else self._saveas
+        return _result(decision, await saver.save(task.source, decision.size, task.process, task.target))
 
 
-def _result(sent: ToSend, outcome: Outcome[Saved | Unconfirmed]) -> Result:
+def _result(sent: ToSend, outcome: Outcome[Saved]) -> Result:
     verdict = outcome.verdict
     error = verdict if isinstance(verdict, Failure) else None
     return Result(
@@ -84,7 +65,3 @@ def _result(sent: ToSend, outcome: Outcome[Saved | Unconfirmed]) -> Result:
         error=error,
         touched=outcome.touched or error is None,
     )
-
-
-def _not_saved(answer: Unconfirmed, message: str) -> Failure:
-    return replace(failure("NotSaved", message), request_id=answer.request_id)

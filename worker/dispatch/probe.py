@@ -5,14 +5,13 @@ from enum import Enum, auto
 from http import HTTPStatus
 
 from worker.dispatch.decider import judge_head
-from worker.dispatch.sender import Sender
+from worker.dispatch.performer import Saver
+from worker.dispatch.sender import Sender, Urgency
 from worker.dispatch.stopping import Cut
-from worker.dispatch.throttle import Lane
 from worker.oss.answer import Answer
 from worker.oss.names import ObjectRef
-from worker.oss.process import saveas
-from worker.oss.request import delete_object, head_object, process_object
-from worker.oss.verdict import Failure, Saved, Unconfirmed, failure, judge_error, judge_saved
+from worker.oss.request import delete_object, head_object
+from worker.oss.verdict import Failure, failure, judge_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,9 @@ class Probed:
     kept: bool = False
 
 
-async def probe(sender: Sender, source: ObjectRef, size: int | None, process: str, scratch: ObjectRef) -> Probed:
+async def probe(
+    sender: Sender, saver: Saver, source: ObjectRef, size: int | None, process: str, scratch: ObjectRef
+) -> Probed:
     """Process a source, save the result as `scratch`, and delete that: the only thing the worker ever deletes.
 
     Nothing is sent unless the service says that there is no such object.
@@ -43,20 +44,14 @@ async def probe(sender: Sender, source: ObjectRef, size: int | None, process: st
     if found.http != HTTPStatus.NOT_FOUND:
         return Probed(found, unasked=True)
 
-    def judge(answer: Answer) -> Saved | Unconfirmed | Failure:
-        return judge_saved(answer, source.bucket, scratch)
-
     try:
-        outcome = await sender.call(process_object(source, saveas(process, scratch)), judge, Lane.WORK, size)
+        outcome = await saver.save(source, size, process, scratch)
     except Cut:
         await _delete(sender, scratch)
         raise
     refused = outcome.verdict if isinstance(outcome.verdict, Failure) else None
     if refused is not None and not outcome.touched:
         return Probed(refused)
-    if isinstance(outcome.verdict, Unconfirmed):
-        looked = (await sender.call(head_object(scratch), judge_head, even_if_stopping=True)).verdict
-        refused = looked if isinstance(looked, Failure) else None
     deleted = await _delete(sender, scratch)
     return Probed(refused, left=deleted if isinstance(deleted, Failure) else None, kept=deleted is _Deleted.KEPT)
 
@@ -67,7 +62,7 @@ class _Deleted(Enum):
 
 
 async def _delete(sender: Sender, scratch: ObjectRef) -> _Deleted | Failure:
-    return (await sender.call(delete_object(scratch), _judge_deleted, even_if_stopping=True)).verdict
+    return (await sender.call(delete_object(scratch), _judge_deleted, urgency=Urgency.COMPLETING)).verdict
 
 
 def _judge_deleted(answer: Answer) -> _Deleted | Failure:

@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -43,6 +44,14 @@ class Keys(Protocol):
         """Look for another key than one that the service refuses; whether there is one, or why nobody knows."""
 
 
+class Urgency(Enum):
+    """What a request waits for, before each of its attempts."""
+
+    USUAL = auto()  # a stop cuts the waiting short, and a pause is waited for
+    FINISHING = auto()  # belongs to work that was begun: no stop cuts it short
+    COMPLETING = auto()  # belongs to a request that was answered: it waits for no pause either
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """With which key requests are signed, and in which way."""
@@ -61,8 +70,8 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True, gc=False):
     duration_s: float
 
 
-class _Attempts(msgspec.Struct, gc=False):
-    """What has been tried for one request, and the decision whether to try again.
+class Attempts(msgspec.Struct, gc=False):
+    """What has been tried for one request, or for several that make one task, and the decision whether to try again.
 
     `sent_s` is when the first attempt was granted: waiting for the throttle is nobody's fault. `began_s` is the same
     moment, and `now_s` another, by a clock that stands still while the run is paused. An attempt that found no key sent
@@ -154,6 +163,10 @@ class Sender:
         self._tell = tell
         self._date: datetime | None = None
 
+    def attempts(self, *, patient: bool = True) -> Attempts:
+        """None yet. `patient` False: who asks decides when to try again."""
+        return Attempts(self._policy if patient else self._policy.impatient)
+
     async def call(
         self,
         request: Request,
@@ -162,18 +175,18 @@ class Sender:
         source_bytes: int | None = 0,
         *,
         confirm: Callable[[Unconfirmed], Awaitable[T | Failure]] | None = None,
-        even_if_stopping: bool = False,
-        patient: bool = True,
+        urgency: Urgency = Urgency.USUAL,
+        attempts: Attempts | None = None,
     ) -> Outcome[T]:
         """Send until the verdict stands: a success, a permanent failure, or no patience left.
 
-        `confirm` looks at what an answer without a body leaves open, as part of the attempt; `even_if_stopping` is for
-        what belongs to a request that was answered already. `patient` False: who asks decides when to try again.
+        `confirm` looks at what an answer without a body leaves open, as part of the attempt. `attempts` are those that
+        the same task has had before: they count as if they were of this request, and the outcome tells of all.
 
         Raises:
             Cut: The run was stopped while this request waited for its turn.
         """
-        attempts = _Attempts(self._policy if patient else self._policy.impatient)
+        tried = attempts or self.attempts()
 
         async def attempt() -> T | Failure:
             key: Credentials | Failure | None = None
@@ -185,17 +198,17 @@ class Sender:
                     granted_s = self._clock.monotonic()
                     key = self._keys.at_hand()
                 else:
-                    with nullcontext() if even_if_stopping else self._stop.cuts():
-                        await self._wait_for_turn(lane, source_bytes, even_if_paused=even_if_stopping)
+                    with self._cuts(urgency):
+                        await self._wait_for_turn(lane, source_bytes, urgency)
                         granted_s = self._clock.monotonic()
-                attempts.begin(granted_s, self._outage.running_s())
+                tried.begin(granted_s, self._outage.running_s())
                 if key is None:
-                    with nullcontext() if even_if_stopping else self._stop.cuts():
+                    with self._cuts(urgency):
                         key = await self._keys.get()
                 if isinstance(key, Failure):
                     verdict: T | Failure = key
                 else:
-                    verdict = await self._attempt(request, judge, key, attempts)
+                    verdict = await self._attempt(request, judge, key, tried)
                 failure = verdict if isinstance(verdict, Failure) else None
             except BaseException:
                 if granted_s is not None:
@@ -203,7 +216,7 @@ class Sender:
                 raise
             gave_way = self._throttle.hear(lane, failure, granted_s)
             if isinstance(key, Credentials) and failure is not None and failure.code in CREDENTIAL_CODES:
-                with nullcontext() if even_if_stopping else self._stop.cuts():
+                with self._cuts(urgency):
                     verdict = failure = await self._with_another_key(failure, key)
             if not gave_way:  # as long as fewer requests may help, none need to pause
                 self._outage.hear(request, failure)
@@ -211,19 +224,18 @@ class Sender:
 
         # tenacity costs more than all the rest of an attempt: it is entered only where the first one has failed.
         verdict = await attempt()
-        if isinstance(verdict, Failure) and self._wants_another(request, verdict, attempts):
-            verdict = await self._again(attempt, request, verdict, attempts, even_if_stopping=even_if_stopping)
-        duration_s = attempts.lasted_s(self._clock.monotonic())
-        return Outcome(verdict, attempts.made, attempts.tries, attempts.touched, duration_s)
+        if isinstance(verdict, Failure) and self._wants_another(request, verdict, tried):
+            verdict = await self._again(attempt, request, verdict, tried, urgency)
+        duration_s = tried.lasted_s(self._clock.monotonic())
+        return Outcome(verdict, tried.made, tried.tries, tried.touched, duration_s)
 
     async def _again(
         self,
         attempt: Callable[[], Awaitable[T | Failure]],
         request: Request,
         failure: Failure,
-        attempts: _Attempts,
-        *,
-        even_if_stopping: bool,
+        attempts: Attempts,
+        urgency: Urgency,
     ) -> T | Failure:
         """Attempt after attempt, the first one having failed."""
 
@@ -237,7 +249,7 @@ class Sender:
             return attempts.delay_s(verdict, self._rng.random(), budget_s, self._outage.running_s())
 
         async def sleep(seconds: float) -> None:
-            with nullcontext() if even_if_stopping else self._stop.cuts():
+            with self._cuts(urgency):
                 await self._clock.sleep(seconds)
 
         await sleep(wait_s(failure))
@@ -248,8 +260,11 @@ class Sender:
         )
         return await retrying(attempt)
 
-    async def _wait_for_turn(self, lane: Lane, source_bytes: int | None, *, even_if_paused: bool) -> None:
-        probes = even_if_paused or await self._outage.passed()
+    def _cuts(self, urgency: Urgency) -> AbstractContextManager[None]:
+        return self._stop.cuts() if urgency is Urgency.USUAL else nullcontext()
+
+    async def _wait_for_turn(self, lane: Lane, source_bytes: int | None, urgency: Urgency) -> None:
+        probes = urgency is Urgency.COMPLETING or await self._outage.passed()
         await self._throttle.acquire(lane, source_bytes)
         while self._outage.paused and not probes:
             # It began while this request waited for its grant, which will be too old when it is over.
@@ -258,7 +273,7 @@ class Sender:
             await self._throttle.acquire(lane, source_bytes)
 
     async def _attempt(
-        self, request: Request, judge: Callable[[Answer], T | Failure], key: Credentials, attempts: _Attempts
+        self, request: Request, judge: Callable[[Answer], T | Failure], key: Credentials, attempts: Attempts
     ) -> T | Failure:
         attempts.made += 1
         # Signed after the wait: a signature ages, and a retry may have corrected the clock.
@@ -280,7 +295,7 @@ class Sender:
             return renewed
         return replace(refusal, remedy=Remedy.REFRESH) if renewed else refusal
 
-    def _wants_another(self, request: Request, failure: Failure, attempts: _Attempts) -> bool:
+    def _wants_another(self, request: Request, failure: Failure, attempts: Attempts) -> bool:
         if not attempts.call_for_another(failure, self._outage.running_s()):
             return False
         self._tell(request, failure, attempts.made)

@@ -13,17 +13,22 @@ from xml.etree.ElementTree import Element, ParseError  # types only: parsing is 
 import msgspec
 from defusedxml import DefusedXmlException, ElementTree
 
+from worker.oss.content import Content
 from worker.oss.refusal import Refusal
 
 _MAX_OBJECT_BYTES = 48_800_000_000_000  # OSS, "Limits"
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What came over HTTP, before it is judged. Names of headers are lower-case."""
+    """What came over HTTP, before it is judged. Names of headers are lower-case.
+
+    `content` is in place of the body where a request keeps what is answered, and succeeds.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+    content: Content | None = None
 
     @property
     def request_id(self) -> str:
@@ -126,6 +131,7 @@ def parse_error(answer: Answer) -> Refusal:
         message=" ".join(fields.get("Message", "").split()),  # one line, whatever the service sends
         ec=fields.get("EC") or answer.headers.get("x-oss-ec", ""),
         action=fields.get("AuthAction", ""),
+        endpoint=fields.get("Endpoint", ""),
     )
 
 

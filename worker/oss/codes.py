@@ -177,6 +177,11 @@ _TABLE = {
         "The service is overloaded, or out of order, for the moment.",
         f"{_LATER} `limits.concurrency`; where nothing is accepted any more, the service's status page tells.",
     ),
+    "InvalidDigest": (
+        Remedy.RETRY,
+        "What arrived is not what was sent: the MD5 differs. Nothing was saved.",
+        "Run again; if it lasts, look at any proxy in between.",
+    ),
     "InternalError": (
         Remedy.RETRY,
         "The service failed on this request.",
@@ -233,6 +238,16 @@ _TABLE = {
         "No complete answer within timeout.total_s.",
         "Raise `timeout.total_s` if sources are large.",
     ),
+    "PictureTooLarge": (
+        Remedy.NONE,
+        "The processed picture is larger than 100 MB, the most that `save: relay` carries.",
+        "Use a smaller size or quality, or `save: saveas` to a bucket in the region of the sources.",
+    ),
+    "TemporaryFull": (
+        Remedy.WAIT,
+        "The directory of temporary files ($TMPDIR) has no room for a picture on its way, or cannot be written.",
+        "Make room there, or lower `limits.concurrency`: each relay holds one picture.",
+    ),
     "AnswerTooLarge": (Remedy.RETRY, "The answer is far larger than this operation answers.", "Check the endpoint."),
     "CredentialsUnavailable": (
         Remedy.WAIT,
@@ -262,6 +277,7 @@ _EXCESS = {
     "UploadTrafficRateLimitExceeded": Excess.REQUESTS,
     "DownloadTrafficRateLimitExceeded": Excess.BYTES,
     "Timeout": Excess.AT_ONCE,
+    "TemporaryFull": Excess.AT_ONCE,
 }
 _EXCESS_BY_STATUS = {429: Excess.REQUESTS, 503: Excess.AT_ONCE, 504: Excess.AT_ONCE}
 NO_KEY = "CredentialsUnavailable"

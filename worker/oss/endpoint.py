@@ -23,6 +23,14 @@ class Addressing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """Where a bucket is, when not where the settings say: the URL of its endpoint, and its region, as `cn-hangzhou`."""
+
+    endpoint: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A base address. `authority` is the host, with its port where it is not the default one."""
 
@@ -83,6 +91,12 @@ def parse_endpoint(url: str, addressing: Addressing | None = None) -> Endpoint:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its name alone: localhost or a loopback address."""
     return _is_localhost(host) or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_plain_http(url: str) -> bool:
+    """Whether what is sent to a URL can be read by others on its way: plain http to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def is_path_style_host(host: str) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Refusal:
     """An error answer. `ec` is the detailed code, for people only: OSS may change it, so nothing is decided by it.
 
-    `action` is what RAM says is not allowed, such as `oss:GetObject`; empty where it does not say.
-    Sources: OSS, "Error responses"; for `action` the pages of the error codes 0003-00000001 and -201.
+    `action` is what RAM says is not allowed, such as `oss:GetObject`, `endpoint` the host where a bucket is that is not
+    here; empty where it does not say. Sources: OSS, "Error responses"; for `action` the pages of the error codes
+    0003-00000001 and -201.
     """
 
     http: int
@@ -16,6 +17,7 @@ class Refusal:
     message: str
     ec: str = ""
     action: str = ""
+    endpoint: str = ""
 
 
 class RefusedError(Exception):

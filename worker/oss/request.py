@@ -1,11 +1,11 @@
 """A request to OSS as a value, and a builder for each operation the worker uses."""
 
-import base64
 import hashlib
 from enum import StrEnum
 
 import msgspec
 
+from worker.oss.content import Content, content_md5
 from worker.oss.names import ObjectRef
 from worker.oss.process import PARAMETER
 
@@ -22,7 +22,8 @@ class Billing(StrEnum):
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, before addressing: key and query are decoded text, header names are lower-case.
 
-    An empty key means the bucket itself, an empty bucket the service. `body` is sent as it is. The repr leaves out
+    An empty key means the bucket itself, an empty bucket the service. `body` is sent as it is, or `content` in its
+    place. `keeps`: what is answered is a picture, which is kept as the content of another request. The repr leaves out
     where a signature or a security token may stand.
     """
 
@@ -32,6 +33,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    content: Content | None = None
+    keeps: bool = False
 
     def __repr__(self) -> str:
         return f"Request({self.method!r}, {self.bucket!r}, {self.key!r}, body={self.body!r})"
@@ -52,11 +55,13 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     def with_headers(self, *headers: tuple[str, str]) -> "Request":
         """This request with more headers."""
-        return Request(self.method, self.bucket, self.key, self.query, (*self.headers, *headers), self.body)
+        joined = (*self.headers, *headers)
+        return Request(self.method, self.bucket, self.key, self.query, joined, self.body, self.content, self.keeps)
 
     def with_query(self, *query: tuple[str, str]) -> "Request":
         """This request with more query parameters."""
-        return Request(self.method, self.bucket, self.key, (*self.query, *query), self.headers, self.body)
+        joined = (*self.query, *query)
+        return Request(self.method, self.bucket, self.key, joined, self.headers, self.body, self.content, self.keeps)
 
 
 def process_object(source: ObjectRef, process: str) -> Request:
@@ -68,9 +73,9 @@ def process_object(source: ObjectRef, process: str) -> Request:
     return Request("POST", source.bucket, source.key, ((PARAMETER, ""),), body=f"{PARAMETER}={process}".encode())
 
 
-def get_processed(source: ObjectRef, process: str) -> Request:
+def get_processed(source: ObjectRef, process: str, *, keeps: bool = False) -> Request:
     """An object as a process makes it, saved nowhere. Source: OSS, GetObject with `x-oss-process`."""
-    return Request("GET", source.bucket, source.key, ((PARAMETER, process),))
+    return Request("GET", source.bucket, source.key, ((PARAMETER, process),), keeps=keeps)
 
 
 def head_object(target: ObjectRef) -> Request:
@@ -117,6 +122,15 @@ def put_new_object(target: ObjectRef, content: bytes) -> Request:
 
     Source: OSS, PutObject, `x-oss-forbid-overwrite` and `Content-MD5`.
     """
-    digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-    headers = (("content-md5", digest), ("x-oss-forbid-overwrite", "true"))
+    digest = hashlib.md5(content, usedforsecurity=False).digest()
+    headers = (("content-md5", content_md5(digest)), ("x-oss-forbid-overwrite", "true"))
     return Request("PUT", target.bucket, target.key, headers=headers, body=content)
+
+
+def put_picture(target: ObjectRef, content: Content, content_type: str) -> Request:
+    """Put a picture, whatever is there. Its MD5 lets the service refuse what the way has changed.
+
+    Source: OSS, PutObject, `Content-MD5` and `Content-Type`.
+    """
+    headers = (("content-md5", content_md5(content.md5)), ("content-type", content_type))
+    return Request("PUT", target.bucket, target.key, headers=headers, content=content)

@@ -1,15 +1,16 @@
 """Judging an answer: is the picture saved, and if not, what does the failure call for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
 
-from worker.oss.answer import Answer, UnreadableAnswerError, parse_error, parse_processed
+from worker.oss.answer import Answer, UnreadableAnswerError, normal_etag, parse_error, parse_processed
 from worker.oss.codes import SYSTEMIC, Excess, Remedy, excess, remedy
+from worker.oss.content import Content
 from worker.oss.names import ObjectRef
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ class Failure:
     """Why an attempt failed.
 
     `http` is 0 where no answer came. `declined`: an answer said that nothing was done, so the target is as it was.
-    `retry_after_s`: how long the service asks to wait, 0 where it does not say.
+    `retry_after_s`: how long the service asks to wait, 0 where it does not say. `endpoint`: the host where it says that
+    the bucket is.
     """
 
     code: str
@@ -33,6 +35,7 @@ class Failure:
     request_id: str = ""
     declined: bool = False
     retry_after_s: float = 0.0
+    endpoint: str = ""
 
     @property
     def permanent(self) -> bool:
@@ -55,6 +58,14 @@ class Saved(msgspec.Struct, frozen=True, gc=False):
 
     size: int | None
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A processed picture that was read, and what it is."""
+
+    content: Content
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ def judge_error(answer: Answer) -> Failure:
         request_id=answer.request_id,
         declined=(300 <= answer.status < 500 and answer.status != 408) or answer.status in _DECLINED,
         retry_after_s=_retry_after_s(answer),
+        endpoint=refusal.endpoint,
     )
 
 
@@ -124,6 +136,34 @@ def judge_saved(answer: Answer, source_bucket: str, target: ObjectRef) -> Saved 
     if saved != target:
         return failure("WrongTarget", f"asked for {target}, the service saved {saved}", answer)
     return Saved(processed.size, answer.request_id)
+
+
+def judge_picture(answer: Answer) -> Picture | Failure:
+    """Whether a process without saveas has answered with a picture."""
+    if answer.status != HTTPStatus.OK:
+        return judge_error(answer)
+    content, kind = answer.content, answer.headers.get("content-type", "")
+    if content is None or not content.size:
+        return failure("UnreadableAnswer", "the answer has no picture in it", answer)
+    # Whatever stands between may answer for the service, with a page that says so, say.
+    if not kind.lower().startswith("image/"):
+        return failure("UnreadableAnswer", f"the answer is no picture: its Content-Type is {kind!r}", answer)
+    # Nobody asked for another one (RFC 9110, 8.4): what would be put would not be the picture itself.
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        return failure("UnreadableAnswer", "the answer comes compressed, which was not asked for", answer)
+    return Picture(content, kind)
+
+
+def judge_put(answer: Answer, content: Content) -> Saved | Failure:
+    """Whether a picture that was put is there as it was sent. Source: OSS, PutObject: the ETag is the MD5."""
+    if answer.status != HTTPStatus.OK:
+        refusal = judge_error(answer)
+        # What arrived was not what was sent, and nothing was saved: the way is to blame.
+        return replace(refusal, remedy=Remedy.RETRY) if refusal.code == "InvalidDigest" else refusal
+    etag, md5 = normal_etag(answer.headers.get("etag", "")), content.md5.hex().upper()
+    if etag != md5:
+        return failure("NotSaved", f"the ETag is {etag!r}, the MD5 of what was sent {md5}", answer)
+    return Saved(content.size, answer.request_id)
 
 
 def _retry_after_s(answer: Answer) -> float:

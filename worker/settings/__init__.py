@@ -10,30 +10,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from worker.batch.findings import MendableError, shown
-from worker.oss.endpoint import parse_endpoint
+from worker.batch.findings import MendableError, checked, shown
+from worker.batch.location import check_endpoint, check_region
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 OSS = "oss://"
-_REGION = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 
 
 def _endpoint(value: str) -> str:
-    if value == "local":
-        return value
-    try:
-        parse_endpoint(value)
-    except ValueError as error:
-        # Not shown where it may hold a password.
-        named = shown(value) if "@" not in value else "this"
-        bare = re.fullmatch(r"[A-Za-z0-9.-]+\.[a-z]+", value)
-        mend = (
-            f"did you mean 'https://{value}'?"
-            if bare
-            else "write local, or a URL as https://oss-cn-hangzhou.aliyuncs.com"
-        )
-        raise MendableError(f"{named} is no endpoint: {error}", mend) from None
+    if value != "local":
+        check_endpoint(value, otherwise="local")
     return value
 
 
@@ -46,14 +33,6 @@ def _gateway(value: str) -> str:
     if not sound or not re.fullmatch(r"[!-~]+", value) or any(sign in value for sign in "@?#"):
         named = "this" if any(sign in value for sign in "@?#") else shown(value)
         raise MendableError(f"{named} is no Pushgateway", "write its URL without a password, as http://HOST:9091")
-    return value
-
-
-def _region(value: str) -> str:
-    if value.startswith("oss-"):
-        raise MendableError(f"{shown(value)} is no region", f"did you mean {value.removeprefix('oss-')!r}?")
-    if not _REGION.fullmatch(value):
-        raise MendableError(f"{shown(value)} is no region", "write its ID, as cn-hangzhou")
     return value
 
 
@@ -187,7 +166,7 @@ class Settings:
 
     __pydantic_config__: ClassVar = _STRICT
     endpoint: Annotated[str, AfterValidator(_endpoint)]
-    region: Annotated[str, AfterValidator(_region)] = "cn-hangzhou"
+    region: Annotated[str, checked(check_region)] = "cn-hangzhou"
     addressing: Literal["auto", "virtual", "path", "cname"] = "auto"
     signature: Literal["v4", "v1"] = "v4"
     credentials: Literal["auto", "env", "rrsa", "ecs", "uri", "profile"] = "auto"

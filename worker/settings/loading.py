@@ -4,7 +4,6 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_type_hints
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -12,7 +11,7 @@ from worker.batch import document
 from worker.batch.document import Document, Path
 from worker.batch.findings import UNKNOWN_KEY, explain, in_order, nearest, validator
 from worker.errors import Problem, UsageError
-from worker.oss.endpoint import is_loopback
+from worker.oss.endpoint import is_plain_http
 from worker.settings import OSS, Settings
 
 # Whom a command asks.
@@ -129,9 +128,7 @@ class _Reader:
 
     def _check(self, settings: Settings) -> None:
         """The rules that join several settings, or settings and the place where the worker runs."""
-        parts = urlsplit(settings.endpoint)
-        is_plain = parts.scheme == "http" and not is_loopback(parts.hostname or "")
-        if is_plain and not settings.transport.allow_plain_http:
+        if is_plain_http(settings.endpoint) and not settings.transport.allow_plain_http:
             reason = "plain http to another machine: anybody between can read and change what is sent"
             self._add(("endpoint",), reason, "write https://, or set `transport: {allow_plain_http: true}`")
         if settings.retry.base_delay_s > settings.retry.max_delay_s:

@@ -37,6 +37,7 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
             f"{summary.requests.get('POST', 0)}"
             + (f"  (failed: {counts(summary.tries.items())})" if summary.tries else ""),
         ),
+        *([("PUTs sent", puts)] if (puts := summary.requests.get("PUT", 0)) else []),
         ("endpoint", summary.endpoint),
         ("results", results),
     ]

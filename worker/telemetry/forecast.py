@@ -40,10 +40,13 @@ def describe_forecast(forecast: Forecast) -> str:
     if forecast.planned:
         top += ["", *_by_pipeline(forecast), ""]
     unknown = f"; {estimate.unknown_sizes:,} sizes unknown" if estimate.unknown_sizes else ""
-    rows = [("would send", f"{estimate.posts:,} POSTs for {size(estimate.source_bytes)} of sources{unknown}")]
-    rows += _hours(estimate) if estimate.posts else []
+    rows = [("would send", f"{_work(estimate)} for {size(estimate.source_bytes)} of sources{unknown}")]
+    rows += _hours(estimate) if estimate.posts or estimate.relays else []
     run, sent = forecast.run_requests, {"POST": 0} | forecast.requests
-    rows.append(("billed as", f"{run['put']:,} PUT-class requests (LIST), {run['get']:,} GET-class (POST, HEAD, GET)"))
+    puts = "LIST, PUT" if estimate.relays else "LIST"
+    rows.append(
+        ("billed as", f"{run['put']:,} PUT-class requests ({puts}), {run['get']:,} GET-class (POST, HEAD, GET)")
+    )
     rows.append(
         ("sent now", ", ".join(f"{count:,} {method}" for method, count in sorted(_now(forecast, sent).items())))
     )
@@ -106,4 +109,11 @@ def _samples(forecast: Forecast) -> Iterator[str]:
     for sample in forecast.samples[:_SHOWN_SAMPLES]:
         yield f"  {escape(sample['source'])} -> {escape(sample['target'])}"
         yield f"    {escape(sample['request'])}"
-        yield f"    {escape(sample['body'])}"
+        yield f"    {escape(sample['then'] if 'then' in sample else sample['body'])}"
+
+
+def _work(estimate: Estimate) -> str:
+    posts, relays = f"{estimate.posts:,} POSTs", f"{estimate.relays:,} relays (a GET and a PUT each)"
+    if not estimate.relays:
+        return posts
+    return f"{posts} and {relays}" if estimate.posts else relays

@@ -53,7 +53,7 @@ class _RunCollector(Collector):
             tasks.add_metric([outcome], getattr(now, outcome))
         yield tasks
         yield GaugeMetricFamily(f"{_PREFIX}_planned", "Tasks that are planned so far", now.planned)
-        yield CounterMetricFamily(f"{_PREFIX}_attempts", "POSTs of recorded tasks", now.attempts)
+        yield CounterMetricFamily(f"{_PREFIX}_attempts", "Attempts at recorded tasks", now.attempts)
         failed = CounterMetricFamily(f"{_PREFIX}_attempts_failed", "Those that failed, by code", labels=["code"])
         for code, count in sorted(now.tries.items()):
             failed.add_metric([code], count)

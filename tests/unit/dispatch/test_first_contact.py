@@ -8,6 +8,7 @@ from worker.dispatch.first_contact import Expectation, first_contact
 from worker.dispatch.policy import RetryPolicy
 from worker.errors import AccessError, StoppedError, UsageError
 from worker.oss.answer import Answer
+from worker.oss.endpoint import Site
 from worker.oss.request import Request
 from worker.oss.verdict import Failure, failure
 
@@ -24,10 +25,12 @@ def info(location: str, endpoint: str = "") -> Answer:
 
 
 HERE = info("oss-cn-hangzhou")
+HOME = Site("http://127.0.0.1:9", "cn-hangzhou")
+FAR = Site("https://oss-cn-beijing.aliyuncs.com", "cn-beijing")
 
 
 def contact(service: Service, *, local: bool = False) -> list[str]:
-    expected = Expectation("http://127.0.0.1:9", "cn-hangzhou", local)
+    expected = Expectation(HOME, local)
     return in_virtual_time(first_contact(service.sender(policy=QUICK), BUCKETS, expected))
 
 
@@ -56,6 +59,37 @@ def test_a_bucket_in_another_region_is_told_with_its_endpoint() -> None:
     assert len(caught.value.problems) == 1
 
 
+def elsewhere(expected: Expectation, *answers: Answer) -> str:
+    with pytest.raises(UsageError) as caught:
+        in_virtual_time(first_contact(Service(script(*answers)).sender(policy=QUICK), BUCKETS, expected))
+    return str(caught.value)
+
+
+def test_targets_in_another_region_are_what_a_relay_is_for() -> None:
+    written = Expectation(HOME, local=False, sources={"photos"}, targets={"renditions"})
+    target = "`target: {bucket: renditions, endpoint: https://oss-cn-beijing.aliyuncs.com, region: cn-beijing, ...}`"
+    told = elsewhere(written, HERE, info("oss-cn-beijing", "oss-cn-beijing.aliyuncs.com"))
+    assert f"mend: use `save: relay` and {target}: saveas stays within the region of the source" in told
+    message = "The bucket you are attempting to access must be addressed using the specified endpoint."
+    refusal = answer(
+        403,
+        f"<Error><Code>AccessDenied</Code><Message>{message}</Message>"
+        "<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>",
+    )
+    assert f"mend: use `save: relay` and {target}" in elsewhere(written, HERE, refusal)
+    both = Expectation(HOME, local=False, sources={"photos", "renditions"}, targets={"renditions"})
+    assert "set `region: cn-beijing`" in elsewhere(both, HERE, refusal)
+
+
+def test_a_bucket_with_an_endpoint_of_its_own_is_expected_there() -> None:
+    sites = Expectation(HOME, local=False, sites={"renditions": FAR}, targets={"renditions"})
+    sender = Service(script(HERE, info("oss-cn-beijing"))).sender(policy=QUICK)
+    assert in_virtual_time(first_contact(sender, BUCKETS, sites)) == []
+    told = elsewhere(sites, HERE, info("oss-cn-shenzhen", "oss-cn-shenzhen.aliyuncs.com"))
+    assert "is in cn-shenzhen, the manifest says cn-beijing" in told
+    assert "write `target: {bucket: renditions, endpoint: https://oss-cn-shenzhen.aliyuncs.com, region: cn-she" in told
+
+
 def test_a_bucket_at_another_endpoint_is_told_as_such() -> None:
     message = "The bucket you are attempting to access must be addressed using the specified endpoint."
     with pytest.raises(UsageError, match="not at this endpoint"):
@@ -64,11 +98,11 @@ def test_a_bucket_at_another_endpoint_is_told_as_such() -> None:
 
 def test_targets_that_keep_their_versions_are_noted() -> None:
     versioned = answer(200, b"<BucketInfo><Bucket><Versioning>Enabled</Versioning></Bucket></BucketInfo>")
-    expected = Expectation("http://127.0.0.1:9", "cn-hangzhou", local=False)
     for written, count in ((("renditions",), 1), ((), 0)):
         sender = Service(script(versioned)).sender(policy=QUICK)
-        notes = in_virtual_time(first_contact(sender, BUCKETS, expected, written))
-        assert [note.startswith("bucket renditions is versioned: every POST adds a version") for note in notes] == [
+        expected = Expectation(HOME, local=False, targets=written)
+        notes = in_virtual_time(first_contact(sender, BUCKETS, expected))
+        assert [note.startswith("bucket renditions is versioned: every save adds a version") for note in notes] == [
             True
         ] * count
 

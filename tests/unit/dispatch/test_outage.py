@@ -9,7 +9,7 @@ import pytest
 from tests.fakes import FAST, POLICY, Service, answer, in_virtual_time, now_s, outage_of, refused, throttle_of
 from worker.dispatch.outage import Outage
 from worker.dispatch.policy import RetryBudget, RetryPolicy
-from worker.dispatch.sender import Outcome
+from worker.dispatch.sender import Outcome, Urgency
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.dispatch.throttle import Lane
 from worker.oss.answer import Answer
@@ -160,7 +160,7 @@ def test_what_belongs_to_an_answered_request_does_not_wait_for_the_end_of_the_pa
         outage = outage_of(1)
         hear(outage, DOWN)
         service = Service(lambda _: answer(body="{}"), outage=outage)
-        await service.sender().call(request(1), judge, even_if_stopping=True)
+        await service.sender().call(request(1), judge, urgency=Urgency.COMPLETING)
         assert now_s() < 0.1
 
     in_virtual_time(main())

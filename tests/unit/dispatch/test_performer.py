@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +13,9 @@ from worker.batch.record import Status
 from worker.batch.task import Shard, Task
 from worker.dispatch.decider import Decider, Needless, Result
 from worker.dispatch.performer import Performer
+from worker.dispatch.relay import Relay
+from worker.dispatch.saveas import Saveas
+from worker.dispatch.sender import Sender
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.oss.answer import Answer
 
@@ -21,11 +25,17 @@ def saved(**changes: object) -> Answer:
     return answer(200, json.dumps(said))
 
 
+def performer_of(
+    sender: Sender, decider: Decider, permit: Callable[[], None] = lambda: None, *, can_look: bool = True
+) -> Performer:
+    return Performer(decider, permit, Saveas(sender, can_look=can_look), Relay(sender), {"far"})
+
+
 def perform(service: Service, task: Task = TASK, *, can_look: bool = True) -> Result:
     async def main() -> Result | Needless:
         sender = service.sender()
         decider = Decider(sender, Ledger(Shard(0, 1)), "replace", redo=False, heads=8)
-        return await Performer(sender, decider, lambda: None, can_look=can_look).perform(task)
+        return await performer_of(sender, decider, can_look=can_look).perform(task)
 
     result = in_virtual_time(main())
     assert isinstance(result, Result)
@@ -124,7 +134,7 @@ def test_a_target_is_looked_at_even_if_the_run_is_stopping() -> None:
         asyncio.get_running_loop().call_later(5, stop.throw, Reason.SIGNAL)
         sender = service.sender(stop)
         decider = Decider(sender, Ledger(Shard(0, 1)), "replace", redo=False, heads=8)
-        return await Performer(sender, decider, lambda: None, can_look=True).perform(TASK)
+        return await performer_of(sender, decider).perform(TASK)
 
     result = in_virtual_time(main())
     assert isinstance(result, Result)
@@ -153,9 +163,7 @@ def test_permission_is_asked_for_once_before_the_first_post_of_a_task() -> None:
 
     async def main() -> None:
         sender = service.sender()
-        performer = Performer(
-            sender, Decider(sender, Ledger(Shard(0, 1)), "skip", redo=False, heads=8), permit, can_look=True
-        )
+        performer = performer_of(sender, Decider(sender, Ledger(Shard(0, 1)), "skip", redo=False, heads=8), permit)
         await performer.perform(TASK)
         with pytest.raises(Cut):
             await performer.perform(TASK)
@@ -171,9 +179,7 @@ def test_source_bytes_are_told_to_the_throttle() -> None:
 
     async def main() -> None:
         sender = service.sender(throttle=throttle_of(1000, 1))
-        performer = Performer(
-            sender, Decider(sender, Ledger(Shard(0, 1)), "replace", redo=False, heads=8), lambda: None, can_look=True
-        )
+        performer = performer_of(sender, Decider(sender, Ledger(Shard(0, 1)), "replace", redo=False, heads=8))
         big = replace(TASK, size=5_000_000)
         await asyncio.gather(*(performer.perform(big) for _ in range(3)))
 

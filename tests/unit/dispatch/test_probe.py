@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from tests.fakes import Service, answer, in_virtual_time, refused
+from tests.fakes import Service, answer, http_date, in_virtual_time, refused
 from worker.dispatch.policy import RetryPolicy
 from worker.dispatch.probe import Probed, probe
+from worker.dispatch.saveas import Saveas
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.oss.answer import Answer
 from worker.oss.names import ObjectRef
@@ -16,7 +17,7 @@ from worker.oss.verdict import Failure
 
 SOURCE, SCRATCH = ObjectRef("photos", "a.jpg"), ObjectRef("renditions", "small/scratch")
 QUICK = RetryPolicy(max_attempts=2, base_delay_s=1.0, max_delay_s=1.0, task_deadline_s=10)
-FREE, THERE = answer(404), answer(200, headers={"etag": '"E"'})
+FREE, THERE = answer(404), answer(200, headers={"etag": '"E"', "last-modified": http_date()})
 SAVED = answer(200, json.dumps({"bucket": "renditions", "object": "small/scratch", "status": "OK", "fileSize": 5}))
 DELETED = answer(204)
 
@@ -38,7 +39,8 @@ def service(head: Answer = FREE, post: Answer = SAVED, delete: Answer = DELETED,
 
 
 def probed(asked: Service) -> Probed:
-    return in_virtual_time(probe(asked.sender(policy=QUICK), SOURCE, 100, "image/resize,w_4", SCRATCH))
+    sender = asked.sender(policy=QUICK)
+    return in_virtual_time(probe(sender, Saveas(sender), SOURCE, 100, "image/resize,w_4", SCRATCH))
 
 
 def test_a_picture_is_saved_where_nothing_is_and_deleted() -> None:
@@ -77,9 +79,9 @@ def test_what_may_have_been_saved_is_deleted() -> None:
 
 @pytest.mark.parametrize(("later", "is_saved"), [(THERE, True), (FREE, False)])
 def test_an_empty_answer_is_looked_after(later: Answer, is_saved: bool) -> None:
-    asked = service(post=answer(200), later=later)
+    asked = service(post=answer(200, headers={"date": http_date()}), later=later)
     assert (probed(asked).refused is None) == is_saved
-    assert asked.methods == ["HEAD", "POST", "HEAD", "DELETE"]
+    assert asked.methods == ["HEAD", *["POST", "HEAD"] * (1 if is_saved else QUICK.max_attempts), "DELETE"]
 
 
 def test_who_may_not_delete_is_told_what_is_left() -> None:
@@ -100,8 +102,9 @@ def test_a_signal_leaves_nothing_behind() -> None:
     async def main() -> None:
         stop = Stop()
         asyncio.get_running_loop().call_later(0.001, stop.throw, Reason.SIGNAL)
+        sender = asked.sender(stop, QUICK)
         with pytest.raises(Cut):
-            await probe(asked.sender(stop, QUICK), SOURCE, 100, "image/resize,w_4", SCRATCH)
+            await probe(sender, Saveas(sender), SOURCE, 100, "image/resize,w_4", SCRATCH)
 
     in_virtual_time(main())
     assert asked.methods == ["HEAD", "POST", "DELETE"]

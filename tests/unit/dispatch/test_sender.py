@@ -436,7 +436,8 @@ def test_requests_go_out_as_they_were_made_but_for_their_signature() -> None:
 
 def test_who_has_a_patience_of_its_own_is_told_of_the_first_failure() -> None:
     async def main(service: Service) -> Outcome[str]:
-        return await service.sender().call(REQUEST, judge, patient=False)
+        sender = service.sender()
+        return await sender.call(REQUEST, judge, attempts=sender.attempts(patient=False))
 
     for trouble in (THROTTLED, BROKEN):
         outcome = in_virtual_time(main(Service(script(trouble))))

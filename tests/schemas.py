@@ -63,10 +63,13 @@ _PIPELINE = {
     "actions": "A recipe in clear values, which the worker checks and encodes.",
     "format": "What the style puts out, for {ext} and {format}.",
     "revision": "Part of a task's identity: raise it when a style has changed, and everything is done again.",
+    "save": "saveas: by one POST, within the region of the source. relay: by a GET and a PUT, to any region.",
 }
 _TARGET = {
     "key": "A template: {key} {name} {dir} {stem} {ext} {format} {bucket} {pipeline} {job} {hash} {row.COLUMN}.",
     "bucket": "That of the source if missing.",
+    "endpoint": "Of a relay: the URL of the bucket's endpoint, where that is not the one of the settings.",
+    "region": "Of a relay: the bucket's region, which goes with its endpoint.",
 }
 _ACTIONS = {
     "resize": "Scale, perhaps cut or padded to a size.",
@@ -257,6 +260,7 @@ def _pipeline() -> Schema:
     found = _shape(pipeline._Pipeline, _PIPELINE)
     properties = found["properties"]
     properties["target"] |= _shape(pipeline._Target, _TARGET)
+    properties["target"]["dependentRequired"] = {"endpoint": ["region", "bucket"], "region": ["endpoint"]}
     properties["actions"] |= {"minItems": 1, "items": _one_action()}
     found["oneOf"] = [{"required": [name]} for name in pipeline._RECIPES]
     found["dependentRequired"] = {"format": ["style"]}

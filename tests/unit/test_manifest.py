@@ -9,12 +9,20 @@ from tests.schemas import problems
 from tests.unit.golden import Case, cases
 from worker.batch.entry import Filters, ListSource, ObjectsSource, PrefixSource, TableSource
 from worker.batch.manifest import Manifest
-from worker.batch.proof import apart, cname_problems, collision_free, own_targets, results_problems
+from worker.batch.proof import (
+    apart,
+    cname_problems,
+    collision_free,
+    own_targets,
+    results_problems,
+    site_problems,
+)
 from worker.batch.reader import parse_manifest, with_columns
 from worker.batch.selection import NotSelected, SourceObject
 from worker.batch.template import VALUES, BadValue
 from worker.errors import Exit, UsageError
 from worker.oss.encoding import to_base64
+from worker.oss.endpoint import Site
 from worker.oss.names import ObjectRef
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -510,3 +518,50 @@ def test_a_custom_domain_serves_one_source_bucket_and_shows_no_targets() -> None
     assert "existing: skip" in several[1].reason
     unknown = small("{csv: keys.csv}", 'bucket: out, key: "{key}"')
     assert [problem.reason for problem in cname_problems(unknown)] == [several[0].reason]
+
+
+FAR = "bucket: far, key: '{key}', endpoint: 'https://oss-eu-central-1.aliyuncs.com', region: eu-central-1"
+
+
+def relayed(target: str) -> Manifest:
+    return manifest(
+        "version: 1\njob: far\nbucket: photos\nsources: [{prefix: a/}]\n"
+        f"pipelines:\n  - {{name: thumb, save: relay, process: 'image/resize,w_1', target: {{{target}}}}}\n"
+    )
+
+
+def test_a_pipeline_may_be_relayed_to_another_endpoint() -> None:
+    found = relayed(FAR)
+    assert found.relayed == {"thumb"}
+    assert found.sites == {"far": Site("https://oss-eu-central-1.aliyuncs.com", "eu-central-1")}
+    near = relayed("bucket: near, key: '{key}'")
+    assert near.relayed == {"thumb"}
+    assert not near.sites
+    assert not manifest(WHOLE).relayed
+    assert not manifest(WHOLE).sites
+
+
+def test_a_relay_makes_the_same_tasks_as_saveas() -> None:
+    source = SourceObject("photos", "a/b.jpg", "E1", 5)
+    plain = small("{prefix: a/}", "bucket: far, key: '{key}'")
+    assert relayed(FAR).pipelines[0].render("far", source) == plain.pipelines[0].render("far", source)
+
+
+def test_at_a_custom_domain_a_relay_to_another_bucket_says_where_it_is() -> None:
+    assert not cname_problems(relayed(FAR))
+    assert not cname_problems(relayed("key: 'out/{key}'"))
+    assert not cname_problems(relayed("bucket: photos, key: 'out/{key}'"))
+    (problem,) = cname_problems(relayed("bucket: near, key: '{key}'"))
+    assert "add `endpoint: ...` and `region: ...`" in problem.mend
+
+
+def test_plain_http_to_another_machine_is_refused_unless_it_is_allowed() -> None:
+    plain = relayed(FAR.replace("https:", "http:"))
+    (problem,) = site_problems(plain, plain_http=False)
+    assert (problem.line, "is plain http to another machine" in problem.reason) == (6, True)
+    assert not site_problems(plain, plain_http=True)
+    assert not site_problems(relayed(FAR), plain_http=False)
+    assert not site_problems(
+        relayed(FAR.replace("https://oss-eu-central-1.aliyuncs.com", "http://127.0.0.1:8080")), plain_http=False
+    )
+    assert not site_problems(relayed("bucket: near, key: '{key}'"), plain_http=False)

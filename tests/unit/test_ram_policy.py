@@ -129,3 +129,20 @@ def test_results_in_a_bucket_may_be_written_read_and_listed(results: str, below:
     found = granted("  - objects: [a.jpg]", results=results)
     assert found["oss:GetObject oss:PutObject"] == [below]
     assert found["oss:ListObjects"] == ["logs"]
+
+
+def test_a_relay_reads_and_writes_and_needs_no_right_to_process() -> None:
+    far = TARGET.replace("out,", "out, endpoint: https://oss-eu-central-1.aliyuncs.com, region: eu-central-1,")
+    relayed = f"{PLAIN}\n    save: relay"
+    expected = {
+        "oss:GetObject": ["photos/in/*"],
+        "oss:PutObject": ["out/small/photos/*"],
+        "oss:ListObjects": ["photos"],
+        "oss:GetBucketInfo": ["out", "photos"],
+    }
+    assert granted("  - prefix: in/", relayed, far) == expected
+    # At a custom domain a bucket with an endpoint of its own can be asked after, no other.
+    assert granted("  - prefix: in/", relayed, far, can_look=False) == expected
+    assert granted("  - prefix: in/", relayed, can_look=False)["oss:GetBucketInfo"] == ["photos"]
+    both = f"  - name: near\n    {PLAIN}\n    target: {{bucket: out, key: 'n/{{key}}'}}\n"
+    assert READ in granted("  - prefix: in/", relayed, TARGET, both)

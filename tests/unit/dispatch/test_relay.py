@@ -154,7 +154,7 @@ def test_what_is_no_picture_is_never_put(bad: Answer) -> None:
     found = relayed(asked)
     assert isinstance(found.verdict, Failure)
     assert (found.verdict.code, set(asked.methods)) == ("UnreadableAnswer", {"GET"})
-    assert bad.content is None or bad.content.closed == [True] * POLICY.max_attempts
+    assert not isinstance(bad.content, Kept) or bad.content.closed == [True] * POLICY.max_attempts
 
 
 @pytest.mark.parametrize("code", ["PictureTooLarge", "ImageDamage"])

@@ -32,7 +32,7 @@ pipelines:
     process: image/resize,w_4
     target: {bucket: renditions, key: "small/{key}"}
 """
-_ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
+ENVIRON = {"OSS_ACCESS_KEY_ID": "made-up-id", "OSS_ACCESS_KEY_SECRET": "made-up-secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _measured(tasks: int, directory: Path, url: str) -> Figure:
     worker = subprocess.Popen(
         [sys.executable, "-m", "worker", "run", "job.yaml", "--json"],
         cwd=directory,
-        env={**os.environ, **_ENVIRON},
+        env={**os.environ, **ENVIRON},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

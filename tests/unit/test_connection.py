@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from worker.connection import connect
 from worker.dispatch.first_contact import judge_bucket_info
 from worker.dispatch.stopping import Stop
 from worker.errors import UsageError
+from worker.oss.endpoint import Site
 from worker.oss.request import bucket_info
 from worker.oss.verdict import Failure
-from worker.settings import Limits, Retry, Settings
+from worker.settings import Limits, Local, Retry, Settings
 
 KEYS = {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "hush", "OSS_SESSION_TOKEN": "passing"}
 
@@ -63,6 +65,35 @@ async def test_requests_are_addressed_as_the_settings_say(addressing: str, path:
     async with StandIn({}, any_bucket) as server:
         await ask(server, Settings(endpoint=server.url, addressing=addressing))  # type: ignore[arg-type]  # a parameter
         assert server.seen[0].target == f"{path}?bucketInfo"
+
+
+@pytest.mark.parametrize("signature", ["v4", "v1"])
+async def test_a_bucket_with_a_site_of_its_own_is_asked_there_and_signed_for_it(signature: str) -> None:
+    def any_bucket(_: Seen) -> Reply:
+        return Reply(body=b"<BucketInfo><Bucket><Name>any</Name></Bucket></BucketInfo>")
+
+    async with StandIn({}, any_bucket) as home, StandIn({}, any_bucket) as far:
+        settings = Settings(endpoint=home.url, addressing="cname", signature="v1" if signature == "v1" else "v4")
+        sites = {"far": Site(far.url, "eu-central-1")}
+        async with connect(settings, KEYS, Stop(), 1, Heard(), sites) as connection:
+            for bucket in ("photos", "far"):
+                await connection.sender.call(bucket_info(bucket), judge_bucket_info)
+    # A custom domain stands for its bucket; what is elsewhere is addressed as usual.
+    assert [seen.target for seen in home.seen] == ["/?bucketInfo"]
+    assert [seen.target for seen in far.seen] == ["/far/?bucketInfo"]
+    if signature == "v4":
+        assert "/cn-hangzhou/oss/" in home.seen[0].headers["authorization"]
+        assert "/eu-central-1/oss/" in far.seen[0].headers["authorization"]
+
+
+async def test_the_local_oss_stands_for_every_endpoint(tmp_path: Path) -> None:
+    settings = Settings(endpoint="local", local=Local(root=str(tmp_path / "root"), samples=False))
+    sites = {"far": Site("https://oss-eu-central-1.aliyuncs.com", "eu-central-1")}
+    async with connect(settings, NOWHERE, Stop(), 1, Heard(), sites) as connection:
+        assert not connection.sites
+        outcome = await connection.sender.call(bucket_info("far"), judge_bucket_info)
+    assert isinstance(outcome.verdict, Failure)
+    assert outcome.verdict.code == "NoSuchBucket"
 
 
 async def test_processes_share_the_limits() -> None:

@@ -1,6 +1,7 @@
 """Relays: what saveas refuses between two regions is done by a GET and a PUT, whatever breaks on the way."""
 
 import asyncio
+import hashlib
 import io
 import json
 import random
@@ -24,7 +25,9 @@ from bench import relays
 from tests.conftest import Figures
 from tests.cutting import Cut, cutting
 from tests.e2e.desk import KEYS, SECRET, Desk, until
+from tests.e2e.mounts import mounted
 from tests.examples import examples
+from tests.stand_in import Reply, Seen, StandIn, keys_below
 from worker.connection import connect
 from worker.dispatch.relay import Relay
 from worker.dispatch.sender import Outcome
@@ -320,3 +323,43 @@ def test_what_is_held_on_the_way_is_bounded(figures: Figures, count: int, megaby
     figure = relays.measure(count, megabytes)
     assert figure.peak_mb <= relays.allowed_mb(count)
     figures({"relays in flight": count, "MB each": megabytes, "peak MB": round(figure.peak_mb)})
+
+
+SMALL = 'mkdir "$0/temporary" && mount -t tmpfs -o size=1m none "$0/temporary"'
+
+
+async def test_a_full_disk_is_waited_for(desk: Desk) -> None:
+    large = bytes(3_000_000)
+    etag = hashlib.md5(large, usedforsecurity=False).hexdigest()
+    read = 0
+
+    def script(request: Seen) -> Reply | None:
+        nonlocal read
+        if request.method == "PUT":
+            return Reply(200, (("ETag", etag),))
+        if "x-oss-process" not in request.query:
+            return None
+        read += 1
+        return Reply(200, (("Content-Type", "image/png"),), large)
+
+    async with (
+        mounted(desk.path, SMALL) as mounts,
+        StandIn({"photos": keys_below("in/", 12), "far": {}}, script) as server,
+    ):
+        server.location = ""
+        set_up(desk, server.url)
+        environ = {**KEYS, "OSS_SAVEAS_RETRY__TASK_DEADLINE_S": "300"}
+        process = await desk.start(
+            "run",
+            "job.yaml",
+            "--json",
+            environ={**environ, "TMPDIR": str(desk.path / "temporary")},
+            within=mounts.within,
+        )
+        await until(lambda: read >= 10)
+        assert not server.counts["PUT"]
+        await mounts.mount("-o", "remount,size=200m", str(desk.path / "temporary"))
+        ended = await desk.end(process)
+        assert (ended.code, ended.json["saved"]) == (0, 12), ended.err
+        assert ended.json["tries"]["TemporaryFull"] >= 10
+        assert any("TemporaryFull" in line["tries"] for line in desk.lines())

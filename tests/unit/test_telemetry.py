@@ -140,6 +140,19 @@ def test_the_ending_tells_counts_first_error_and_where_things_are() -> None:
     assert "local" not in text
 
 
+@pytest.mark.parametrize(
+    ("requests", "told"),
+    [
+        ({"POST": 9, "PUT": 3}, ["POSTs sent     9  (failed: 2 Timeout)", "PUTs sent      3"]),
+        ({"GET": 9, "PUT": 3}, ["PUTs sent      3  (failed: 2 Timeout)"]),
+        ({"GET": 9}, ["POSTs sent     0  (failed: 2 Timeout)"]),
+    ],
+)
+def test_the_ending_tells_what_was_sent_to_save(requests: dict[str, int], told: list[str]) -> None:
+    text = describe_ending(summary(Exit.FAILED, requests=requests), "results", [])
+    assert [line.strip() for line in text.splitlines() if " sent " in line] == told
+
+
 def test_an_error_without_a_code_is_told_once_among_the_notes() -> None:
     ended = summary(Exit.UNEXPECTED, first_error={"message": "died"}, notes=["died"])
     text = describe_ending(ended, "results", [])
@@ -220,6 +233,19 @@ def test_a_forecast_in_words() -> None:
     ):
         assert words in text
     assert "\x1b" not in text
+
+
+def test_relays_are_told_beside_posts() -> None:
+    sample = {"pipeline": "far", "source": "s", "target": "t", "request": "GET /a", "body": "", "then": f"PUT /{EVIL}"}
+    relays = made_up_forecast(estimate=estimate(Work(0, 4, 90, 50, 4), 0.25, Limits(50, 20, 64)), samples=[sample])
+    text = describe_forecast(relays)
+    assert "would send     4 relays (a GET and a PUT each) for " in text
+    assert "13 PUT-class requests (LIST, PUT), 2,003 GET-class" in text
+    assert "<- binds" in text
+    assert "PUT /" in text
+    assert "\x1b" not in text
+    both = made_up_forecast(estimate=estimate(Work(3, 4, 90, 50, 4), 0.25, Limits(50, 20, 64)))
+    assert "3 POSTs and 4 relays (a GET and a PUT each) for" in describe_forecast(both)
 
 
 def test_what_a_forecast_does_not_know_or_need_is_not_made_up() -> None:

@@ -49,7 +49,7 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
 
 
 def _sent(summary: Summary) -> Iterator[tuple[str, object]]:
-    """How many requests that save, and of what attempts failed. PUTs are those of relays, and of results in a bucket."""
+    """How many requests that save, and of what attempts failed. PUTs are of relays, or of results in a bucket."""
     failed = f"  (failed: {counts(summary.tries.items())})" if summary.tries else ""
     posts, puts = summary.requests.get("POST", 0), summary.requests.get("PUT", 0)
     if posts or not puts:

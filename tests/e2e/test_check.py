@@ -86,7 +86,7 @@ async def test_without_a_bucket_a_style_or_sources_it_is_64_and_says_how_to_mend
         ("style", "create it on that bucket, or correct its name"),
         ("source", "correct the entry, or say `empty: ok`"),
     ]
-    assert wrong(ended)[0][1].startswith("job.yaml:7:")
+    assert wrong(ended)[0][1].startswith("job.yaml:9:22: ")
     assert all("no source that could be read" in check["message"] for check in by_name(ended, "probe"))
 
 

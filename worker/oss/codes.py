@@ -281,6 +281,7 @@ _EXCESS = {
 }
 _EXCESS_BY_STATUS = {429: Excess.REQUESTS, 503: Excess.AT_ONCE, 504: Excess.AT_ONCE}
 NO_KEY = "CredentialsUnavailable"
+NO_ROOM = "TemporaryFull"  # on this machine: the service has not declined anything
 UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout", NO_KEY})
 CREDENTIAL_CODES = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
@@ -314,7 +315,7 @@ def throttles(code: str) -> bool:
     """Whether an attempt that failed with this code was one too many, whatever there was too much of."""
     known = CODES.get(code)
     return code in _THROTTLING_STATUSES or (
-        known is not None and known.remedy is Remedy.WAIT and code not in UNREACHABLE
+        known is not None and known.remedy is Remedy.WAIT and code not in UNREACHABLE and code != NO_ROOM
     )
 
 

@@ -302,8 +302,10 @@ def remedy(code: str, http: int) -> Remedy:
     BadRequest is permanent, unlike in the SDKs: IMG answers it for broken pictures.
     """
     known = CODES.get(code)
-    # A wrong clock and an expired token come with 403, which else is permanent.
-    if known is not None and (not http or known.remedy in (Remedy.CLOCK, Remedy.REFRESH)):
+    # A wrong clock and an expired token come with 403, what the way has changed with 400: else these are permanent.
+    if known is not None and (
+        not http or known.remedy in (Remedy.CLOCK, Remedy.REFRESH) or (http == 400 and code == "InvalidDigest")
+    ):
         return known.remedy
     # A retryable status is the service's trouble, whatever the code; a code may say more of which trouble it is.
     if http in _BY_STATUS:

@@ -465,6 +465,21 @@ def test_the_results_place_is_never_among_the_sources(results: str, prefix: str,
     assert [problem.line for problem in results_problems(found, results)] == lines
 
 
+def test_the_results_place_is_at_the_endpoint_of_the_settings() -> None:
+    found = manifest(
+        "version: 1\njob: j\nbucket: photos\nsources: [{prefix: in/}]\npipelines:\n"
+        "  - {name: near, style: s, target: {bucket: near, key: 'n/{key}'}}\n"
+        "  - {name: far, save: relay, style: s, target: {bucket: far, key: 'f/{key}',\n"
+        "     endpoint: 'https://oss-eu-central-1.aliyuncs.com', region: eu-central-1}}\n"
+    )
+    (problem,) = results_problems(found, "oss://far/logs")
+    assert (problem.line, problem.reason) == (
+        7,
+        "the results place oss://far/logs is in a bucket with an endpoint of its own",
+    )
+    assert not results_problems(found, "oss://near/logs")
+
+
 # ----------------------------------------------------------------------------------------------------- wrong manifests
 
 

@@ -82,7 +82,7 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
 
 
 def site_problems(manifest: Manifest, *, plain_http: bool) -> list[Problem]:
-    """Endpoints of targets that only anybody between could like: plain http to another machine."""
+    """Endpoints of targets that anybody between can listen to: plain http to another machine."""
     return [
         pipeline.bucket_place.problem(
             f"{pipeline.site.endpoint} is plain http to another machine: anybody between can change what is sent",
@@ -94,10 +94,19 @@ def site_problems(manifest: Manifest, *, plain_http: bool) -> list[Problem]:
 
 
 def results_problems(manifest: Manifest, results: str) -> list[Problem]:
-    """Where the results log would lie among the sources: it would be read as such, and grow while it is."""
+    """Where the results log must not lie.
+
+    Among the sources it would be read as such, and grow while it is. In a bucket with an endpoint of its own it would
+    not be found by commands that read no manifest, such as `status`.
+    """
     place = object_of(results)
     if place is None:
         return []
+    if place.bucket in manifest.sites:
+        written = next(one for one in manifest.pipelines if one.target_bucket == place.bucket)
+        reason = f"the results place {results} is in a bucket with an endpoint of its own"
+        mend = "set `results` to a directory, or to a bucket at the endpoint of the settings"
+        return [written.bucket_place.problem(reason, mend)]
     below = f"{place.key.rstrip('/')}/{manifest.job}/".removeprefix("/")
     return [
         entry.place.problem(

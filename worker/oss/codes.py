@@ -281,6 +281,7 @@ _EXCESS = {
 }
 _EXCESS_BY_STATUS = {429: Excess.REQUESTS, 503: Excess.AT_ONCE, 504: Excess.AT_ONCE}
 NO_KEY = "CredentialsUnavailable"
+NO_ROOM = "TemporaryFull"  # on this machine: the service has not declined anything
 UNREACHABLE = frozenset({"ConnectionFailed", "ConnectTimeout", NO_KEY})
 CREDENTIAL_CODES = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired"}
@@ -301,8 +302,10 @@ def remedy(code: str, http: int) -> Remedy:
     BadRequest is permanent, unlike in the SDKs: IMG answers it for broken pictures.
     """
     known = CODES.get(code)
-    # A wrong clock and an expired token come with 403, which else is permanent.
-    if known is not None and (not http or known.remedy in (Remedy.CLOCK, Remedy.REFRESH)):
+    # A wrong clock and an expired token come with 403, what the way has changed with 400: else these are permanent.
+    if known is not None and (
+        not http or known.remedy in (Remedy.CLOCK, Remedy.REFRESH) or (http == 400 and code == "InvalidDigest")
+    ):
         return known.remedy
     # A retryable status is the service's trouble, whatever the code; a code may say more of which trouble it is.
     if http in _BY_STATUS:
@@ -314,7 +317,7 @@ def throttles(code: str) -> bool:
     """Whether an attempt that failed with this code was one too many, whatever there was too much of."""
     known = CODES.get(code)
     return code in _THROTTLING_STATUSES or (
-        known is not None and known.remedy is Remedy.WAIT and code not in UNREACHABLE
+        known is not None and known.remedy is Remedy.WAIT and code not in UNREACHABLE and code != NO_ROOM
     )
 
 

@@ -24,7 +24,7 @@ class Addressing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a bucket is, when not where the settings say: the URL of its endpoint, and its region, as `cn-hangzhou`."""
+    """Where buckets are: the URL of an endpoint, and its region, as `cn-hangzhou`."""
 
     endpoint: str
     region: str

@@ -1,7 +1,7 @@
 """Judging an answer: is the picture saved, and if not, what does the failure call for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import TypeVar
@@ -157,9 +157,7 @@ def judge_picture(answer: Answer) -> Picture | Failure:
 def judge_put(answer: Answer, content: Content) -> Saved | Failure:
     """Whether a picture that was put is there as it was sent. Source: OSS, PutObject: the ETag is the MD5."""
     if answer.status != HTTPStatus.OK:
-        refusal = judge_error(answer)
-        # What arrived was not what was sent, and nothing was saved: the way is to blame.
-        return replace(refusal, remedy=Remedy.RETRY) if refusal.code == "InvalidDigest" else refusal
+        return judge_error(answer)
     etag, md5 = normal_etag(answer.headers.get("etag", "")), content.md5.hex().upper()
     if etag != md5:
         return failure("NotSaved", f"the ETag is {etag!r}, the MD5 of what was sent {md5}", answer)

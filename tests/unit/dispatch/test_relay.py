@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 
-from tests.fakes import POLICY, TASK, Service, answer, in_virtual_time, refused, throttle_of
+from tests.fakes import POLICY, TASK, Service, answer, in_virtual_time, now_s, refused, throttle_of
 from worker.batch.ledger import Ledger
 from worker.batch.record import Status
 from worker.batch.task import Shard
 from worker.dispatch.decider import Decider, Needless, Result
+from worker.dispatch.outage import Outage
 from worker.dispatch.performer import Performer
+from worker.dispatch.policy import RetryPolicy
 from worker.dispatch.relay import Relay
 from worker.dispatch.saveas import Saveas
 from worker.dispatch.sender import Outcome
@@ -203,6 +205,21 @@ def test_a_stop_before_the_get_cuts_it() -> None:
             await Relay(service().sender(stop)).save(TASK.source, TASK.size, TASK.process, TASK.target)
 
     in_virtual_time(main())
+
+
+def test_an_outage_that_is_given_up_does_not_wait_for_what_was_read() -> None:
+    asked = service(put=first(failure("ConnectionFailed", "refused")))
+
+    async def main() -> float:
+        stop = Stop()
+        patient = RetryPolicy(5, 1.0, 8.0, task_deadline_s=30.0)
+        asked.outage = Outage(1, patient, now_s, lambda _: None, lambda _: stop.throw(Reason.OUTAGE))
+        with pytest.raises(Cut):
+            async with asyncio.timeout(300):
+                await Relay(asked.sender(stop)).save(TASK.source, TASK.size, TASK.process, TASK.target)
+        return now_s()
+
+    assert in_virtual_time(main()) == pytest.approx(30, abs=0.1)
 
 
 def test_both_requests_count_to_the_rate_and_source_bytes_to_theirs() -> None:

@@ -164,6 +164,7 @@ def test_throttling_answers_and_timeouts_say_of_what_there_was_too_much(
         ("Http500", False),
         ("ConnectionFailed", False),
         ("CredentialsUnavailable", False),
+        ("TemporaryFull", False),
         ("Timeout", False),
         ("ImageDamage", False),
         ("made up", False),

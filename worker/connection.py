@@ -76,6 +76,11 @@ class Connection:
     events: Events
 
     @property
+    def named(self) -> str:
+        """Whom nobody may have reached: where there are several endpoints, only the failure itself says which."""
+        return "the service" if self.sites else self.endpoint
+
+    @property
     def is_local(self) -> bool:
         """Whether the endpoint is the local OSS."""
         return self.served is not None
@@ -120,13 +125,12 @@ async def connect(
         url = shown = settings.endpoint
         local: Credentials | None = None
         if settings.endpoint == "local":
-            sites = {}
             served = served or await _serve(settings, log, stack)
             url, local = served
             shown = f"local ({url})"
         source, keyring = await stack.enter_async_context(keys(settings, environ, clock, log, local))
         concurrency = max(1, settings.limits.concurrency // parallelism)
-        sites = sites or {}
+        sites = {} if local else sites or {}
         transport = await stack.enter_async_context(_transport(settings, url, concurrency, sites))
         requests, billed, events = Counter[str](), Counter[Billing](), Events()
 
@@ -140,7 +144,8 @@ async def connect(
             events.add(Event(timestamp(clock.now()), text))
 
         policy = _policy(settings)
-        outage = _outage(min(MANY, concurrency), policy, shown, stop, lambda text: happened(text, logging.WARNING))
+        named = "the service" if sites else shown
+        outage = _outage(min(MANY, concurrency), policy, named, stop, lambda text: happened(text, logging.WARNING))
         limits = _limits(settings, parallelism, concurrency, happened)
         throttle = Throttle(limits, time.monotonic, asyncio.sleep)
         sender = Sender(

@@ -202,7 +202,8 @@ class Execution:
             self._stop.throw(Reason.FAILURES, StoppedError(excess))
         elif error.code in UNREACHABLE:
             # A task that nobody answered until its deadline says that nobody would answer the others either.
-            endpoint = self._connection.endpoint
-            what = "no credentials were to be had" if error.code == NO_KEY else f"{endpoint} was not reached"
+            what = (
+                "no credentials were to be had" if error.code == NO_KEY else f"{self._connection.named} was not reached"
+            )
             message = f"{what} until a task's deadline: {error.message}"
             self._stop.throw(Reason.OUTAGE, StoppedError(message))

@@ -18,7 +18,8 @@ class HoldingError(Exception):
 class Held:
     """The bytes of one picture: in memory, or where they are many in a file without a name, which ends with them.
 
-    Reading and writing a file happens in threads: a disk that is busy holds up nobody else.
+    Reading and writing a file happens in threads: a disk that is busy holds up nobody else, but for `close` of what was
+    cut off meanwhile, which waits for its thread.
     """
 
     def __init__(self) -> None:

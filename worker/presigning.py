@@ -47,6 +47,9 @@ async def presigned_url(
     if not 1 <= link.expires_s <= MAX_EXPIRES_S or link.expires_s % 1:
         raise UsageError(f"--expires: {link.expires_s:g} seconds", "write whole seconds, from 1s to 7d")
     source = _source(manifest, link.key)
+    if settings.addressing == "cname" and manifest.source_buckets != frozenset({source.bucket}):
+        reason = f"with `addressing: cname` the domain answers for one bucket, and not surely for {source.bucket!r}"
+        raise UsageError(reason, "use the bucket's own endpoint")
     process = _process(manifest, _pipeline(manifest, link.pipeline), source)
     clock = ServiceClock(time.time, time.monotonic, asyncio.sleep)
     async with keys(settings, environ, clock, log) as (_, keyring):

@@ -18,6 +18,7 @@ TOKEN = {"OSS_SESSION_TOKEN": "made-up/token"}
 # No profile file of this machine may decide.
 NOWHERE = {"HOME": "/nonexistent", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
 SETTINGS = Settings(endpoint="https://oss-cn-hangzhou.aliyuncs.com")
+CNAME = Settings(endpoint="https://pictures.example.com", addressing="cname")
 ONE = "{name: small, process: 'image/resize,w_4', target: {bucket: out, key: '{key}'}}"
 TEXT = "{name: named, process: 'image/resize,w_{stem}', target: {bucket: out, key: 'n/{key}'}}"
 ROW = "{name: titled, process: 'image/watermark,text_{row.title:b64}', target: {bucket: out, key: 't/{key}'}}"
@@ -53,6 +54,11 @@ async def test_a_url_names_host_key_process_and_how_long_it_is_good_for() -> Non
     assert (query["x-oss-process"], query["x-oss-expires"]) == ("image/resize,w_4", "3600")
     assert query["x-oss-credential"].startswith("made-up-id/")
     assert "made-up-secret" not in found.query
+
+
+async def test_a_url_at_a_custom_domain_is_one_of_its_bucket() -> None:
+    found = urlsplit(await url(manifest(ONE), settings=CNAME))
+    assert (found.netloc, found.path) == ("pictures.example.com", "/in/a.jpg")
 
 
 async def test_a_url_of_version_1_ends_at_a_moment() -> None:
@@ -109,6 +115,7 @@ async def test_a_key_is_in_the_bucket_of_the_manifest_or_where_it_says(
         ({"job": manifest(ROW, sources=CSV)}, "takes {row.title} from a table", "without row columns"),
         ({"job": manifest(TEXT), "key": "in/照片.jpg"}, "oss://photos/in/照片.jpg", "choose another object"),
         ({"environ": {}}, "credentials", ""),
+        ({"settings": CNAME, "key": "oss://other/a.jpg"}, "the domain answers for one bucket", "own endpoint"),
     ],
 )
 async def test_what_cannot_be_a_url_is_told_with_its_mend(given: dict[str, object], reason: str, mend: str) -> None:

@@ -69,11 +69,8 @@ def cname_problems(manifest: Manifest) -> list[Problem]:
         reason = f"with `addressing: cname` targets cannot be looked up, as `existing: {manifest.existing}` needs"
         found.append(Problem(reason, "use the bucket's own endpoint, or `existing: replace`", manifest.file))
     for pipeline in manifest.pipelines:
-        if (
-            pipeline.save == "relay"
-            and pipeline.site is None
-            and {pipeline.target_bucket or ""} - {"", *(buckets or ())}
-        ):
+        is_another = pipeline.target_bucket not in {None, *(buckets or ())}
+        if pipeline.save == "relay" and pipeline.site is None and is_another:
             reason = "with `addressing: cname` the domain answers for the bucket of the sources only, not for this one"
             found.append(
                 pipeline.bucket_place.problem(reason, "say where it is: add `endpoint: ...` and `region: ...`")

@@ -29,7 +29,7 @@ class Relay:
         """Process a source of `size` bytes and save the result.
 
         Raises:
-            Cut: The run was stopped before a picture was read, or gave up on an outage before it was written.
+            Cut: The run was stopped before a picture was read, or in a pause before it was written.
         """
         attempts = self._sender.attempts()
         request = get_processed(source, process, keeps=True)

@@ -1,6 +1,6 @@
 """The ending of a run in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from worker.errors import Exit
 from worker.summary import Summary
@@ -32,7 +32,9 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
         ("skipped", summary.skipped),
         ("failed", f"{summary.failed}" + (f"  ({summary.failed_before} before)" if summary.failed_before else "")),
         ("not attempted", summary.not_attempted),
-        *_sent(summary),
+        ("POSTs sent", summary.requests.get("POST", 0)),
+        *([("PUTs sent", puts)] if (puts := summary.requests.get("PUT", 0)) else []),  # of relays, or of results
+        *([("failed tries", counts(summary.tries.items()))] if summary.tries else []),
         ("endpoint", summary.endpoint),
         ("results", results),
     ]
@@ -46,16 +48,6 @@ def describe_ending(summary: Summary, results: str, pictures: Sequence[str]) -> 
     if pictures:
         lines.append("This was a local run: nothing was sent to Alibaba Cloud OSS.")
     return "\n".join(lines)
-
-
-def _sent(summary: Summary) -> Iterator[tuple[str, object]]:
-    """How many requests that save, and of what attempts failed. PUTs are of relays, or of results in a bucket."""
-    failed = f"  (failed: {counts(summary.tries.items())})" if summary.tries else ""
-    posts, puts = summary.requests.get("POST", 0), summary.requests.get("PUT", 0)
-    if posts or not puts:
-        yield "POSTs sent", f"{posts}{failed}"
-    if puts:
-        yield "PUTs sent", f"{puts}{'' if posts else failed}"
 
 
 def _words(summary: Summary) -> str:

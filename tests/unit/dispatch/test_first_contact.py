@@ -65,7 +65,8 @@ def elsewhere(expected: Expectation, *answers: Answer) -> str:
     return str(caught.value)
 
 
-def test_targets_in_another_region_are_what_a_relay_is_for() -> None:
+@pytest.mark.parametrize("host", ["oss-cn-beijing.aliyuncs.com", "oss-cn-beijing-internal.aliyuncs.com"])
+def test_targets_in_another_region_are_what_a_relay_is_for(host: str) -> None:
     written = Expectation(HOME, local=False, sources={"photos"}, targets={"renditions"})
     target = "`target: {bucket: renditions, endpoint: https://oss-cn-beijing.aliyuncs.com, region: cn-beijing, ...}`"
     told = elsewhere(written, HERE, info("oss-cn-beijing", "oss-cn-beijing.aliyuncs.com"))
@@ -73,10 +74,10 @@ def test_targets_in_another_region_are_what_a_relay_is_for() -> None:
     message = "The bucket you are attempting to access must be addressed using the specified endpoint."
     refusal = answer(
         403,
-        f"<Error><Code>AccessDenied</Code><Message>{message}</Message>"
-        "<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>",
+        f"<Error><Code>AccessDenied</Code><Message>{message}</Message><Endpoint>{host}</Endpoint></Error>",
     )
-    assert f"mend: use `save: relay` and {target}" in elsewhere(written, HERE, refusal)
+    there = target.replace("oss-cn-beijing.aliyuncs.com", host)
+    assert f"mend: use `save: relay` and {there}" in elsewhere(written, HERE, refusal)
     both = Expectation(HOME, local=False, sources={"photos", "renditions"}, targets={"renditions"})
     assert "set `region: cn-beijing`" in elsewhere(both, HERE, refusal)
 

@@ -4,11 +4,23 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
-from tests.fakes import POLICY, TASK, Service, answer, in_virtual_time, now_s, refused, throttle_of
+from tests.fakes import (
+    POLICY,
+    TASK,
+    OneKey,
+    Service,
+    answer,
+    in_virtual_time,
+    now_s,
+    outage_of,
+    refused,
+    throttle_of,
+)
 from worker.batch.ledger import Ledger
 from worker.batch.record import Status
 from worker.batch.task import Shard
@@ -21,7 +33,9 @@ from worker.dispatch.saveas import Saveas
 from worker.dispatch.sender import Outcome
 from worker.dispatch.stopping import Cut, Reason, Stop
 from worker.oss.answer import Answer
+from worker.oss.codes import NO_KEY
 from worker.oss.request import Request
+from worker.oss.signing import Credentials
 from worker.oss.verdict import Failure, Saved, failure
 
 PICTURE = b"a picture, as far as anybody looks"
@@ -159,9 +173,9 @@ def test_what_is_no_picture_is_never_put(bad: Answer) -> None:
     assert not isinstance(bad.content, Kept) or bad.content.closed == [True] * POLICY.max_attempts
 
 
-@pytest.mark.parametrize("code", ["PictureTooLarge", "ImageDamage"])
-def test_what_cannot_be_had_is_final(code: str) -> None:
-    asked = service(first(refused(400, code)))
+@pytest.mark.parametrize("refusal", [failure("PictureTooLarge", "made up"), refused(400, "ImageDamage")])
+def test_what_cannot_be_had_is_final(refusal: Answer | Failure) -> None:
+    asked = service(first(refusal))
     found = relayed(asked)
     assert isinstance(found.verdict, Failure)
     assert (found.verdict.permanent, asked.methods) == (True, ["GET"])
@@ -246,3 +260,49 @@ def test_pipelines_that_are_relayed_are() -> None:
     posted = Service(lambda _: refused(400, "ImageDamage"))
     in_virtual_time(main(posted, "near"))
     assert posted.methods == ["POST"]
+
+
+def test_a_put_waits_for_a_pause_and_a_signal_cuts_it_there() -> None:
+    down = failure("ConnectionFailed", "refused")
+    asked = service(put=first(*[down] * 3, PUT))
+    asked.outage = outage_of(1)
+    assert isinstance(relayed(asked).verdict, Saved)
+    puts = [at for at, request in asked.sent if request.method == "PUT"]
+    # Probes, with growing delays, and no retries between.
+    assert [later - earlier for earlier, later in pairwise(puts)] == pytest.approx([1.0, 2.0, 4.0], abs=0.1)
+
+    async def main() -> float:
+        stop = Stop()
+        asyncio.get_running_loop().call_later(5, stop.throw, Reason.SIGNAL)
+        held = service(put=first(down))
+        held.outage = outage_of(1)
+        with pytest.raises(Cut):
+            await Relay(held.sender(stop)).save(TASK.source, TASK.size, TASK.process, TASK.target)
+        return now_s()
+
+    assert in_virtual_time(main()) <= 5 + POLICY.max_delay_s
+
+
+def test_a_put_that_finds_no_key_was_no_attempt() -> None:
+    class Failing(OneKey):
+        """A key for the GET, and then none any more."""
+
+        left = 1
+
+        def at_hand(self) -> Credentials | None:
+            self.left -= 1
+            return super().at_hand() if self.left >= 0 else None
+
+        async def get(self) -> Credentials | Failure:
+            return failure(NO_KEY, "made up")
+
+    asked = service()
+
+    async def main() -> Outcome[Saved]:
+        relay = Relay(asked.sender(keys=Failing(), policy=RetryPolicy(5, 1.0, 8.0, task_deadline_s=3.0)))
+        return await relay.save(TASK.source, TASK.size, TASK.process, TASK.target)
+
+    found = in_virtual_time(main())
+    assert isinstance(found.verdict, Failure)
+    assert (found.verdict.code, found.attempts, asked.methods) == (NO_KEY, 1, ["GET"])
+    assert not found.touched

@@ -25,6 +25,7 @@ from worker.dispatch.throttle import Throttle
 from worker.errors import StoppedError
 from worker.local import local_oss
 from worker.oss.answer import Answer
+from worker.oss.codes import NO_ROOM
 from worker.oss.endpoint import Addressing, Endpoint, Site, parse_endpoint
 from worker.oss.request import Billing, Request
 from worker.oss.signing import Credentials, V4Signer, sign_v1
@@ -144,8 +145,13 @@ async def connect(
             events.add(Event(timestamp(clock.now()), text))
 
         policy = _policy(settings)
-        named = "the service" if sites else shown
-        outage = _outage(min(MANY, concurrency), policy, named, stop, lambda text: happened(text, logging.WARNING))
+
+        def place(request: Request, failure: Failure) -> str:
+            """Where a request has failed; the disk of this machine is at no endpoint."""
+            site = (sites or {}).get(request.bucket)
+            return "" if failure.code == NO_ROOM else f"{site.endpoint if site else shown}: "
+
+        outage = _outage(min(MANY, concurrency), policy, place, stop, lambda text: happened(text, logging.WARNING))
         limits = _limits(settings, parallelism, concurrency, happened)
         throttle = Throttle(limits, time.monotonic, asyncio.sleep)
         sender = Sender(
@@ -206,15 +212,20 @@ async def _serve(settings: Settings, log: Log, stack: AsyncExitStack) -> Served:
 
 
 def endpoint_of(settings: Settings, url: str) -> Endpoint:
-    """The endpoint at a URL, addressed as the settings say."""
+    """The endpoint of the settings at its URL, addressed as they say."""
     return parse_endpoint(url, None if settings.addressing == "auto" else Addressing(settings.addressing))
+
+
+def endpoint_at(settings: Settings, site: Site) -> Endpoint:
+    """The endpoint of a site: a custom domain is that of one bucket, and what is elsewhere is addressed as usual."""
+    return endpoint_of(
+        replace(settings, addressing="auto") if settings.addressing == "cname" else settings, site.endpoint
+    )
 
 
 def _transport(settings: Settings, url: str, concurrency: int, sites: Mapping[str, Site]) -> Transport:
     endpoint = endpoint_of(settings, url)
-    # A custom domain is that of one bucket: what is elsewhere is addressed as usual.
-    usual = replace(settings, addressing="auto") if settings.addressing == "cname" else settings
-    elsewhere = {bucket: endpoint_of(usual, site.endpoint) for bucket, site in sites.items()}
+    elsewhere = {bucket: endpoint_at(settings, site) for bucket, site in sites.items()}
     connections = concurrency + _CONTROL_CONNECTIONS
     return Transport(endpoint, settings.transport, settings.timeout, connections, elsewhere)
 
@@ -224,11 +235,17 @@ def _policy(settings: Settings) -> RetryPolicy:
     return RetryPolicy(retry.max_attempts, retry.base_delay_s, retry.max_delay_s, retry.task_deadline_s)
 
 
-def _outage(threshold: int, policy: RetryPolicy, shown: str, stop: Stop, tell: Callable[[str], None]) -> Outage:
+def _outage(
+    threshold: int,
+    policy: RetryPolicy,
+    place: Callable[[Request, Failure], str],
+    stop: Stop,
+    tell: Callable[[str], None],
+) -> Outage:
     def give_up(reason: str) -> None:
-        stop.throw(Reason.OUTAGE, StoppedError(f"{shown}: {reason}"))
+        stop.throw(Reason.OUTAGE, StoppedError(reason))
 
-    return Outage(threshold, policy, time.monotonic, tell=tell, give_up=give_up)
+    return Outage(threshold, policy, time.monotonic, tell=tell, give_up=give_up, place=place)
 
 
 def _limits(settings: Settings, parallelism: int, concurrency: int, tell: Callable[[str], None]) -> Limits:

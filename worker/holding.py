@@ -52,7 +52,8 @@ class Held:
                 self._file = await asyncio.to_thread(tempfile.TemporaryFile)
             await asyncio.to_thread(_write, self._file, self._memory)
         except OSError as error:
-            message = f"a picture of more than {self.size:,} bytes cannot be held: {error.strerror or error}"
+            place = tempfile.gettempdir()
+            message = f"a picture of {self.size:,} bytes or more cannot be held in {place}: {error.strerror or error}"
             raise HoldingError(message) from error
         self._memory = bytearray()
 

@@ -10,7 +10,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.pipeline import Pipeline
 from worker.batch.selection import SourceObject
 from worker.batch.template import BadValue
-from worker.connection import Log, endpoint_of, keys
+from worker.connection import Log, endpoint_at, endpoint_of, keys
 from worker.dispatch.clock import ServiceClock
 from worker.errors import StoppedError, UsageError
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
@@ -47,7 +47,8 @@ async def presigned_url(
     if not 1 <= link.expires_s <= MAX_EXPIRES_S or link.expires_s % 1:
         raise UsageError(f"--expires: {link.expires_s:g} seconds", "write whole seconds, from 1s to 7d")
     source = _source(manifest, link.key)
-    if settings.addressing == "cname" and manifest.source_buckets != frozenset({source.bucket}):
+    site = manifest.sites.get(source.bucket)
+    if settings.addressing == "cname" and site is None and manifest.source_buckets != frozenset({source.bucket}):
         reason = f"with `addressing: cname` the domain answers for one bucket, and not surely for {source.bucket!r}"
         raise UsageError(reason, "use the bucket's own endpoint")
     process = _process(manifest, _pipeline(manifest, link.pipeline), source)
@@ -62,8 +63,11 @@ async def presigned_url(
     if settings.signature == "v1":
         signed = presign_v1(request, found, at=clock.now(), expires_s=lifetime)
     else:
-        signed = presign_v4(request, found, region=settings.region, at=clock.now(), expires_s=lifetime)
-    return endpoint_of(settings, settings.endpoint).url(signed)
+        signed = presign_v4(
+            request, found, region=site.region if site else settings.region, at=clock.now(), expires_s=lifetime
+        )
+    endpoint = endpoint_at(settings, site) if site else endpoint_of(settings, settings.endpoint)
+    return endpoint.url(signed)
 
 
 def _source(manifest: Manifest, key: str) -> ObjectRef:

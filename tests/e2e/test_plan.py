@@ -157,7 +157,7 @@ async def test_versions_and_edits_of_styles_are_told_once(desk: Desk) -> None:
     async with StandIn({"photos": keys_below("in/", 3), "renditions": {}}, script=service) as server:
         desk.set_up(server, STYLED)
         assert (await plan(desk))["notes"] == [
-            "bucket renditions is versioned: every POST adds a version, and the old ones stay",
+            "bucket renditions is versioned: every save adds a version, and the old ones stay",
             "edits of the style small, wide cannot be seen: `revision: auto` would see them",
         ]
 

@@ -73,7 +73,7 @@ async def test_a_missing_bucket_is_64_and_names_the_line_of_the_manifest(desk: D
     desk.set_up(await serve(desk), MANIFEST.replace("bucket: renditions", "bucket: nowhere-here"))
     ended = await desk.run("run", "job.yaml", "--json")
     assert ended.code == 64
-    assert "job.yaml:9:22:" in ended.err
+    assert "job.yaml:10:15:" in ended.err
     assert "'nowhere-here' does not exist" in ended.err
     assert ended.json["exit"] == 64
     desk.write("job.yaml", MANIFEST.replace("photos", "none"))

@@ -51,7 +51,7 @@ async def test_small_pictures_stay_off_the_disk(monkeypatch: pytest.MonkeyPatch,
             await held.end()
             assert await read(held) == b"x" * size
         else:
-            with pytest.raises(HoldingError, match="cannot be held: No such file or directory"):
+            with pytest.raises(HoldingError, match="cannot be held in /nonexistent: No such file or directory"):
                 await held.add(b"x" * size)
     finally:
         held.close()

@@ -549,6 +549,7 @@ def test_a_pipeline_may_be_relayed_to_another_endpoint() -> None:
     found = relayed(FAR)
     assert found.relayed == {"thumb"}
     assert found.sites == {"far": Site("https://oss-eu-central-1.aliyuncs.com", "eu-central-1")}
+    assert relayed(FAR.replace(".com", ".com/")).sites == found.sites
     near = relayed("bucket: near, key: '{key}'")
     assert near.relayed == {"thumb"}
     assert not near.sites

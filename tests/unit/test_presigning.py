@@ -61,6 +61,17 @@ async def test_a_url_at_a_custom_domain_is_one_of_its_bucket() -> None:
     assert (found.netloc, found.path) == ("pictures.example.com", "/in/a.jpg")
 
 
+async def test_a_url_of_a_bucket_with_a_place_of_its_own_is_of_that_place() -> None:
+    far = ONE.replace(
+        "bucket: out,", "bucket: far, endpoint: 'https://oss-eu-central-1.aliyuncs.com/', region: eu-central-1,"
+    )
+    job = manifest(far.replace("name: small", "name: small, save: relay"))
+    for settings in (SETTINGS, CNAME):
+        found = urlsplit(await url(job, "oss://far/in/a.jpg", settings=settings))
+        assert found.netloc == "far.oss-eu-central-1.aliyuncs.com"
+        assert "%2Feu-central-1%2Foss%2F" in found.query
+
+
 async def test_a_url_of_version_1_ends_at_a_moment() -> None:
     found = urlsplit(await url(manifest(ONE), settings=Settings(endpoint=SETTINGS.endpoint, signature="v1")))
     query = parse_qs(found.query)

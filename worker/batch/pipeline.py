@@ -140,7 +140,7 @@ class _Pipeline:
 
 
 def _site(target: _Target) -> Site | None:
-    return Site(target.endpoint, target.region) if target.endpoint and target.region else None
+    return Site(target.endpoint.rstrip("/"), target.region) if target.endpoint and target.region else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,8 @@ def _site_conflicts(manifest: Manifest) -> Iterator[Problem]:
             yield entry.place.problem(reason, f"{mend}: all sources are at the endpoint of the settings")
         for pipeline in others:
             reason = f"the bucket {bucket!r} is at another endpoint in another pipeline"
-            yield pipeline.bucket_place.problem(reason, "say the same `endpoint` and `region` in both")
+            too = "" if pipeline.save == "relay" else "`save: relay` and "
+            yield pipeline.bucket_place.problem(reason, f"say {too}the same `endpoint` and `region` in both")
 
 
 def column_problems(manifest: Manifest, index: int, columns: tuple[str, ...]) -> list[Problem]:

@@ -18,7 +18,8 @@ class Outage:
 
     `threshold` distinct requests in a row, declined or without a connection, begin the pause; any other answer ends it.
     Probes go one by one, each another request, after the policy's delays. `tell` hears of the pause and of its end;
-    `give_up` is called with the reason once it has lasted for longer than a task may take.
+    `give_up` is called with the reason once it has lasted for longer than a task may take. `place` says where a
+    request has failed.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Outage:
         monotonic: Callable[[], float],
         tell: Callable[[str], None],
         give_up: Callable[[str], None],
+        place: Callable[[Request, Failure], str] = lambda _request, _failure: "",
     ) -> None:
         self._threshold = threshold
         self._policy = policy
         self._monotonic = monotonic
         self._tell = tell
         self._give_up = give_up
+        self._place = place
         self._failing: set[tuple[object, ...]] = set()
         self._since_s: float | None = None
         self._paused_s = 0.0
@@ -60,7 +63,7 @@ class Outage:
                 # Not the request itself, which may hold a picture.
                 self._failing.add((request.method, request.bucket, request.key, request.query, request.body))
                 if len(self._failing) >= self._threshold:
-                    self._begin(failure)
+                    self._begin(request, failure)
         elif failure is None or failure.http:
             if self._failing:
                 self._failing.clear()
@@ -76,13 +79,14 @@ class Outage:
                     return True
         return False
 
-    def _begin(self, failure: Failure) -> None:
+    def _begin(self, request: Request, failure: Failure) -> None:
         self._since_s = self._monotonic()
         self._delay_s = self._policy.base_delay_s
         self._probe_at_s = self._since_s + self._delay_s
-        self._reason = f"{failure.code}: {failure.message}"
+        self._reason = f"{self._place(request, failure)}{failure.code}: {failure.message}"
         self._over.clear()
-        self._tell(f"paused: the last {len(self._failing)} requests failed alike; probing until it is over")
+        count = len(self._failing)
+        self._tell(f"paused: the last {count} requests failed alike; probing until it is over; {self._reason}")
 
     def _end(self) -> None:
         assert self._since_s is not None

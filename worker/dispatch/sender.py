@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_result
 from worker.dispatch.clock import ServiceClock
 from worker.dispatch.outage import Outage
 from worker.dispatch.policy import RetryBudget, RetryPolicy
-from worker.dispatch.stopping import Stop
+from worker.dispatch.stopping import Reason, Stop
 from worker.dispatch.throttle import Lane, Throttle
 from worker.oss.answer import Answer
 from worker.oss.codes import CREDENTIAL_CODES, NO_KEY, Remedy
@@ -48,7 +48,7 @@ class Urgency(Enum):
     """What a request waits for, before each of its attempts."""
 
     USUAL = auto()  # a stop cuts the waiting short, and a pause is waited for
-    FINISHING = auto()  # belongs to work that was begun: a stop cuts it short in a pause only
+    FINISHING = auto()  # belongs to work that was begun: a stop cuts it short only where nobody answers
     COMPLETING = auto()  # belongs to a request that was answered: it waits for no pause either
 
 
@@ -261,9 +261,9 @@ class Sender:
         return await retrying(attempt)
 
     def _cuts(self, urgency: Urgency) -> AbstractContextManager[None]:
-        # What was begun is not finished as long as nobody answers: a stop would wait for that in vain.
-        waits_in_vain = urgency is Urgency.FINISHING and self._outage.paused
-        return self._stop.cuts() if urgency is Urgency.USUAL or waits_in_vain else nullcontext()
+        # What was begun is not finished where nobody answers: a stop would wait for that in vain.
+        is_vain = urgency is Urgency.FINISHING and (self._outage.paused or self._stop.reason is Reason.OUTAGE)
+        return self._stop.cuts() if urgency is Urgency.USUAL or is_vain else nullcontext()
 
     async def _wait_for_turn(self, lane: Lane, source_bytes: int | None, urgency: Urgency) -> None:
         probes = urgency is Urgency.COMPLETING or await self._outage.passed()

@@ -103,7 +103,7 @@ _TABLE = {
     "AccessDenied": (
         Remedy.NONE,
         "These credentials may not do this.",
-        "Allow oss:GetObject and oss:PostProcessTask on the sources and oss:PutObject on the targets.",
+        "Allow what `oss-saveas policy` prints: oss:GetObject and oss:PostProcessTask on sources, oss:PutObject on targets.",
     ),
     "SignatureDoesNotMatch": (
         Remedy.NONE,
@@ -213,6 +213,11 @@ _TABLE = {
         "The answer was a success but did not say that the picture was saved.",
         "Run again; report the request id to the service if it lasts.",
     ),
+    "WrongETag": (
+        Remedy.RETRY,
+        "The service says that it has put a picture, and its ETag is not the MD5 of what was sent.",
+        "Look at any proxy in between, and at the encryption of the bucket: with a key of KMS an ETag may be no MD5.",
+    ),
     "ConnectionFailed": (
         Remedy.WAIT,
         "No connection: refused, unreachable, or the name of the host does not resolve.",
@@ -292,7 +297,7 @@ SYSTEMIC = (
     CREDENTIAL_CODES
     | {"AccessDenied", "UserDisable", "SecondLevelDomainForbidden", "MethodNotAllowed", "NotImplemented", "TlsFailed"}
     | {"InvalidArgument", "MissingArgument", "InvalidRequest", "TooManyPipes", "WatermarkError"}
-    | {"NoSuchBucket", "InvalidBucketName", "NoSuchStyle", "RequestTimeTooSkewed"}
+    | {"NoSuchBucket", "InvalidBucketName", "NoSuchStyle", "RequestTimeTooSkewed", "WrongETag"}
 )
 
 

@@ -160,7 +160,7 @@ def judge_put(answer: Answer, content: Content) -> Saved | Failure:
         return judge_error(answer)
     etag, md5 = normal_etag(answer.headers.get("etag", "")), content.md5.hex().upper()
     if etag != md5:
-        return failure("NotSaved", f"the ETag is {etag!r}, the MD5 of what was sent {md5}", answer)
+        return failure("WrongETag", f"the ETag is {etag!r}, the MD5 of what was sent {md5}", answer)
     return Saved(content.size, answer.request_id)
 
 

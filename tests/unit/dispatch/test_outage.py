@@ -166,6 +166,23 @@ def test_what_belongs_to_an_answered_request_does_not_wait_for_the_end_of_the_pa
     in_virtual_time(main())
 
 
+def test_who_is_told_of_a_pause_is_told_where_and_why() -> None:
+    told: list[str] = []
+
+    def place(asked: Request, _: Failure) -> str:
+        return f"https://{asked.bucket}.example.com: "
+
+    async def main() -> None:
+        outage = Outage(1, RetryPolicy(5, 1.0, 8.0, 60.0), now_s, told.append, told.append, place)
+        outage.hear(request(1), DOWN)
+        await asyncio.sleep(61)
+        await outage.passed()
+
+    in_virtual_time(main())
+    assert all(f"https://photos.example.com: {DOWN.code}: {DOWN.message}" in text for text in told)
+    assert [text.split(" ", 1)[0] for text in told] == ["paused:", "paused"]
+
+
 @pytest.mark.parametrize("failures", [1, 7, 40])
 def test_retries_take_no_more_than_half_of_the_rate_and_wait_for_it(failures: int) -> None:
     budget = RetryBudget(20)

@@ -184,8 +184,8 @@ def test_what_cannot_be_had_is_final(refusal: Answer | Failure) -> None:
 @pytest.mark.parametrize(
     ("put", "code"),
     [
-        (answer(200, headers={"etag": f'"{"0" * 32}"'}), "NotSaved"),
-        (answer(200), "NotSaved"),
+        (answer(200, headers={"etag": f'"{"0" * 32}"'}), "WrongETag"),
+        (answer(200), "WrongETag"),
         (refused(400, "InvalidDigest"), "InvalidDigest"),
     ],
 )

@@ -58,6 +58,7 @@ REQUESTS = {
     "ListBuckets": (Request("GET"), {"list buckets"}),
     "PutBucket": (Request("PUT", "new-bucket"), {"make"}),
     "GetBucketInfo": (Request("GET", "photos", query=(("bucketInfo", ""),)), {"info"}),
+    "ListObjects": (Request("GET", "photos"), {"list"}),
     "ListObjectsV2": (Request("GET", "photos", query=(("list-type", "2"),)), {"list"}),
     "PutStyle": (Request("PUT", "photos", query=STYLE, body=CONTENT), {"put style"}),
     "GetStyle": (Request("GET", "photos", query=STYLE), {"get style"}),

@@ -57,7 +57,7 @@ async def test_a_head_tells_its_error_in_a_header(client: Client) -> None:
     [
         ("PUT", "photos", "", "acl", "PutBucketAcl"),
         ("GET", "photos", "", "lifecycle", "GetBucketLifecycle"),
-        ("GET", "photos", "", "", "ListObjects"),
+        ("GET", "photos", "", "versions", "ListObjectVersions"),
         ("DELETE", "photos", "", "", "DeleteBucket"),
         ("POST", "photos", "", "delete", "DeleteMultipleObjects"),
         ("POST", "photos", "", "", "PostObject"),

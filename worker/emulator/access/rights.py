@@ -15,6 +15,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ListBuckets": ("oss:ListBuckets",),
         "PutBucket": ("oss:PutBucket",),
         "GetBucketInfo": ("oss:GetBucketInfo",),
+        "ListObjects": ("oss:ListObjects",),
         "ListObjectsV2": ("oss:ListObjects",),
         "PutStyle": ("oss:PutStyle",),
         "GetStyle": ("oss:GetStyle",),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from worker.emulator.call import Answer, Call
 from worker.emulator.operations.buckets import get_bucket_info, list_buckets, put_bucket
-from worker.emulator.operations.listing import list_objects
+from worker.emulator.operations.listing import list_objects, list_objects_v2
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
 from worker.emulator.operations.styles import delete_style, get_style, list_style, put_style
@@ -31,7 +31,10 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             put_bucket, _DOCUMENTED, "again by its owner is no error; ACL and redundancy are not kept"
         ),
         "GetBucketInfo": Operation(get_bucket_info, _DOCUMENTED, "name, region, endpoints, owner, dates"),
-        "ListObjectsV2": Operation(list_objects, _DOCUMENTED, "all parameters; in byte order (a guess)"),
+        "ListObjects": Operation(
+            list_objects, _DOCUMENTED, "all parameters; in byte order and `marker` within a common prefix (guesses)"
+        ),
+        "ListObjectsV2": Operation(list_objects_v2, _DOCUMENTED, "all parameters; in byte order (a guess)"),
         "PutStyle": Operation(put_style, _DOCUMENTED, "at most 50 in a bucket; the code of one more is a guess"),
         "GetStyle": Operation(get_style, _DOCUMENTED, "the time it was made is that of its last change"),
         "ListStyle": Operation(list_style, _DOCUMENTED),

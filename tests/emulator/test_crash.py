@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from worker.emulator.bucket_folder import BucketFolder
+from worker.emulator.folder_listing import Directories
 from worker.emulator.folder_store import FolderStore
-from worker.emulator.sidecar import Fingerprint
-from worker.emulator.store import StoredObject, put
+from worker.emulator.sidecar import Fingerprint, Sidecars
+from worker.emulator.store import Description, StoredObject, put
 
 # Writes two keys in turn, one of them stowed away: bodies of one letter, told in a header, of a size to match.
 WRITER = """
 import sys
 from pathlib import Path
 from worker.emulator.folder_store import FolderStore
+from worker.emulator.store import Description
 store = FolderStore(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(10**9):
@@ -27,7 +30,7 @@ for number in range(10**9):
         upload = store.upload("bucket", key)
         for _ in range(20 * (1 + number % 3)):
             upload.write(letter * 100_000)
-        upload.commit({"x-oss-meta-letter": letter.decode()})
+        upload.commit(Description({"x-oss-meta-letter": letter.decode()}))
         upload.discard()
     store.put_style("bucket", "style", letter.decode() * 5000)
 """
@@ -85,6 +88,7 @@ MAKER = """
 import sys
 from pathlib import Path
 from worker.emulator.folder_store import FolderStore
+from worker.emulator.store import Description
 store = FolderStore(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(10**9):
@@ -131,7 +135,7 @@ def test_an_upload_under_way_is_not_rubbish_to_another_process(tmp_path: Path) -
         "import sys, pathlib; from worker.emulator.folder_store import FolderStore as F; F(pathlib.Path(sys.argv[1]))"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
-    upload.commit({})
+    upload.commit(Description())
     content = store.open("bucket", "a")
     assert content is not None
     with content:
@@ -155,13 +159,13 @@ def test_a_kill_between_sidecar_and_rename_costs_the_old_object_nothing(tmp_path
     store.make_bucket("bucket")
     headers = {"content-type": "image/x", "x-oss-meta-a": "b"}
     put(store, "bucket", "a", b"old", headers)
-    path, sidecar = tmp_path / "bucket/a", next((tmp_path / "bucket/.oss/headers").iterdir())
-    current = Fingerprint.of(path.stat())
+    current = Fingerprint.of((tmp_path / "bucket/a").stat())
+    folder = BucketFolder(tmp_path / "bucket", Directories(), folds=False)
     old = store.stat("bucket", "a")
     assert isinstance(old, StoredObject)
     for inode in (1, 2):  # two kills, one after the other
         new = Fingerprint(3, 4, inode)
-        sidecar.write_bytes(store._sidecars.written(sidecar, new, (old.digest, {"x-oss-meta-a": "new"}), current))
+        Sidecars().write(folder, "a", new, (old.digest, Description({"x-oss-meta-a": "new"})), current)
     again = FolderStore(tmp_path).stat("bucket", "a")
     assert again is not None
     assert again.headers == headers

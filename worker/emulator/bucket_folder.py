@@ -49,12 +49,14 @@ class BucketFolder:
         """A new file, to be published somewhere in this folder."""
         return Draft(self.make_own(UPLOADS))
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Write a file in one step."""
+    def write(self, path: Path, content: bytes) -> os.stat_result:
+        """Write a file in one step. Answers what `stat` says of it."""
         draft = self.draft()
         try:
             draft.write(content)
+            status = draft.status()
             draft.publish(path)
+            return status
         finally:
             draft.discard()
 

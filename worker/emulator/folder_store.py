@@ -9,8 +9,9 @@ import heapq
 import os
 import stat
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby, takewhile
 from pathlib import Path
 from uuid import uuid4
@@ -22,7 +23,16 @@ from worker.emulator.folder_listing import Directories, walk
 from worker.emulator.layout import RESERVED
 from worker.emulator.notes import read_style, read_styles
 from worker.emulator.sidecar import Fingerprint, Sidecars
-from worker.emulator.store import Bucket, Content, Digest, Digesting, ObjectExistsError, StoredObject, StoredStyle
+from worker.emulator.store import (
+    Bucket,
+    Content,
+    Description,
+    Digest,
+    Digesting,
+    Guard,
+    StoredObject,
+    StoredStyle,
+)
 from worker.emulator.stowed_keys import StowedKeys
 from worker.oss.names import bucket_problem, key_problem
 
@@ -86,14 +96,28 @@ class FolderStore:
         except OSError:
             return None
         status = os.fstat(file.fileno())
-        digest, headers = self._sidecars.describe(folder.sidecar(key), Fingerprint.of(status), file)
-        return Content(StoredObject(key, status.st_size, status.st_mtime, digest, headers), file)
+        known = self._sidecars.describe(folder.sidecar(key), Fingerprint.of(status), file)
+        return Content(StoredObject(key, status.st_size, status.st_mtime, *known), file)
 
     def upload(self, bucket: str, key: str) -> "_FolderUpload":
         """Begin to write an object."""
         draft = self._folder(bucket).draft()
         self._record(bucket)
         return _FolderUpload(self, bucket, key, draft)
+
+    def describe(self, bucket: str, key: str, change: Callable[[Description], Description]) -> StoredObject | None:
+        """Change what an object is beside its bytes, in one step; None where it does not exist."""
+        folder = self._folder(bucket)
+        with self._lock:
+            content = self.open(bucket, key)
+            if content is None:
+                return None
+            with content:
+                stored = replace(content.stored, description=change(content.stored.description))
+                fingerprint = Fingerprint.of(os.fstat(content.file.fileno()))
+                self._sidecars.write(folder, key, fingerprint, (stored.digest, stored.description))
+            self._record(bucket)
+            return stored
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object if it is there."""
@@ -139,26 +163,23 @@ class FolderStore:
         if styles:
             (styles / name).unlink(missing_ok=True)
 
-    def commit(self, upload: "_FolderUpload", headers: Mapping[str, str], *, overwrite: bool) -> StoredObject:
+    def commit(self, upload: "_FolderUpload", description: Description, guard: Guard | None) -> StoredObject:
         """Make a finished upload the object of its key."""
         key, status, digest = upload.key, upload.draft.status(), upload.digest()
         folder = self._folder(upload.bucket)
         with self._lock:
+            if guard is not None:
+                guard(self.stat(upload.bucket, key))
             current = folder.find(key)
-            if current is not None and not overwrite:
-                raise ObjectExistsError
-            sidecar = folder.sidecar(key)
-            folder.make_own(sidecar.parent.name)
             before = None if current is None else Fingerprint.of(current.lstat())
-            # Before the rename, which keeps the fingerprint: then the object is never seen without its headers.
-            known = digest, dict(headers)
-            folder.write(sidecar, self._sidecars.written(sidecar, Fingerprint.of(status), known, before))
+            # Before the rename, which keeps the fingerprint: then the object is never seen without its description.
+            self._sidecars.write(folder, key, Fingerprint.of(status), (digest, description), before)
             try:
                 upload.draft.publish(folder.plain_place(key))
                 folder.unstow(key)
             except ObstructedError:
                 folder.stow(upload.draft, key)
-        return StoredObject(key, status.st_size, status.st_mtime, digest, dict(headers))
+        return StoredObject(key, status.st_size, status.st_mtime, digest, description)
 
     def _folder(self, bucket: str) -> BucketFolder:
         return BucketFolder(self.root / bucket, self._directories, self._folds)
@@ -187,8 +208,8 @@ class _FolderUpload:
     def digest(self) -> Digest:
         return self._digesting.digest()
 
-    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
-        return self._store.commit(self, headers, overwrite=overwrite)
+    def commit(self, description: Description, guard: Guard | None = None) -> StoredObject:
+        return self._store.commit(self, description, guard)
 
     def discard(self) -> None:
         self.draft.discard()

@@ -5,16 +5,17 @@ import threading
 import time
 import weakref
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from worker.emulator.store import (
     Bucket,
     Clock,
     Content,
+    Description,
     Digest,
     Digesting,
-    ObjectExistsError,
+    Guard,
     StoredObject,
     StoredStyle,
     StoreFullError,
@@ -68,6 +69,17 @@ class MemoryStore:
         """Begin to write an object."""
         return _MemoryUpload(self, bucket, key, self._room)
 
+    def describe(self, bucket: str, key: str, change: Callable[[Description], Description]) -> StoredObject | None:
+        """Change what an object is beside its bytes, in one step; None where it does not exist."""
+        with self._lock:
+            objects = self._shelves[bucket].objects
+            if key not in objects:
+                return None
+            stored, body = objects[key]
+            stored = replace(stored, description=change(stored.description))
+            objects[key] = stored, body
+            return stored
+
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object if it is there."""
         with self._lock:
@@ -110,13 +122,14 @@ class MemoryStore:
         with self._lock:
             self._shelves[bucket].styles.pop(name, None)
 
-    def _keep(self, bucket: str, stored: StoredObject, body: "_Body", *, overwrite: bool) -> None:
+    def _keep(self, bucket: str, stored: StoredObject, body: "_Body", guard: Guard | None) -> None:
         with self._lock:
             shelf = self._shelves[bucket]
-            if stored.key not in shelf.objects:
+            current = shelf.objects.get(stored.key)
+            if guard is not None:
+                guard(current[0] if current else None)
+            if current is None:
                 insort(shelf.ordered, stored.key.encode())
-            elif not overwrite:
-                raise ObjectExistsError
             shelf.objects[stored.key] = stored, body
 
 
@@ -174,12 +187,12 @@ class _MemoryUpload:
     def digest(self) -> Digest:
         return self._digesting.digest()
 
-    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
+    def commit(self, description: Description, guard: Guard | None = None) -> StoredObject:
         now = self._store._clock()  # noqa: SLF001 - an upload is a part of its store
-        stored = StoredObject(self._key, self._taken, now, self.digest(), dict(headers))
+        stored = StoredObject(self._key, self._taken, now, self.digest(), description)
         body = _Body(self._file.getvalue(), self._room)  # not copied
         self._taken = 0
-        self._store._keep(self._bucket, stored, body, overwrite=overwrite)  # noqa: SLF001 - likewise
+        self._store._keep(self._bucket, stored, body, guard)  # noqa: SLF001 - likewise
         return stored
 
     def discard(self) -> None:

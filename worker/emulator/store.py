@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
@@ -39,10 +40,6 @@ class StoreFullError(Exception):
         self.capacity = capacity
 
 
-class ObjectExistsError(Exception):
-    """An upload that may not overwrite found an object under its key."""
-
-
 @dataclass(frozen=True, slots=True)
 class Digest:
     """The checksums of an object's bytes: `etag` is its MD5 in upper-case hex, as PutObject answers it."""
@@ -51,18 +48,65 @@ class Digest:
     crc64: int
 
 
+class ObjectType(StrEnum):
+    """How an object came about; the words are those of `x-oss-object-type`."""
+
+    NORMAL = "Normal"
+    APPENDABLE = "Appendable"
+    MULTIPART = "Multipart"
+    SYMLINK = "Symlink"
+
+
+class ACL(StrEnum):
+    """Who may do what with an object, in the words of `x-oss-object-acl`; `DEFAULT` is what its bucket says."""
+
+    DEFAULT = "default"
+    PRIVATE = "private"
+    PUBLIC_READ = "public-read"
+    PUBLIC_READ_WRITE = "public-read-write"
+
+
+Tags = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an object is beside its key and its bytes.
+
+    `headers` are those that were stored with it: `content-type`, `x-oss-meta-*` and the like, names in lower case; of a
+    symlink also its target, `x-oss-symlink-target`. `etag` is its ETag where that is not the MD5 of its bytes.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    type: ObjectType = ObjectType.NORMAL
+    etag: str = ""
+    acl: ACL = ACL.DEFAULT
+    tags: Tags = ()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object without its bytes; `size` in bytes, `modified` in seconds since the epoch.
-
-    `headers` are those that were stored with it: `content-type`, `x-oss-meta-*` and the like, names in lower case.
-    """
+    """An object without its bytes; `size` in bytes, `modified` in seconds since the epoch."""
 
     key: str
     size: int
     modified: float
     digest: Digest
-    headers: Mapping[str, str] = field(default_factory=dict)
+    description: Description = field(default_factory=Description)
+
+    @property
+    def etag(self) -> str:
+        """Its ETag, without quotes."""
+        return self.description.etag or self.digest.etag
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that were stored with it."""
+        return self.description.headers
+
+
+# Looks at the object that is there now, None for nothing, and raises what is to be raised where it may not be replaced.
+Guard = Callable[[StoredObject | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +140,8 @@ class Upload(Protocol):
         """The checksums of what was written so far."""
         ...
 
-    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
-        """Make it the object of its key, in one step.
-
-        Raises:
-            ObjectExistsError: There is one already, and it may not be overwritten.
-        """
+    def commit(self, description: Description, guard: Guard | None = None) -> StoredObject:
+        """Make it the object of its key, in one step: nobody comes between what the guard has seen and the new one."""
         ...
 
     def discard(self) -> None:
@@ -138,6 +178,13 @@ class Store(Protocol):
 
     def upload(self, bucket: str, key: str) -> Upload:
         """Begin to write an object."""
+        ...
+
+    def describe(self, bucket: str, key: str, change: Callable[[Description], Description]) -> StoredObject | None:
+        """Change what an object is beside its bytes, in one step; None where it does not exist.
+
+        Its bytes, their checksums and its time stay as they are. What `change` raises leaves all as it was.
+        """
         ...
 
     def delete(self, bucket: str, key: str) -> None:
@@ -195,6 +242,6 @@ def put(store: Store, bucket: str, key: str, body: bytes, headers: Mapping[str, 
     upload = store.upload(bucket, key)
     try:
         upload.write(body)
-        return upload.commit(headers or {})
+        return upload.commit(Description(headers or {}))
     finally:
         upload.discard()

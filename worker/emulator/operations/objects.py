@@ -8,7 +8,7 @@ from worker.emulator.call import Answer, Call, Part, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.operations.processing import get_processed
 from worker.emulator.sidecar import content_type
-from worker.emulator.store import CHUNK, Content, ObjectExistsError, StoredObject, Upload
+from worker.emulator.store import CHUNK, Content, Description, Guard, StoredObject, Upload
 from worker.oss.names import key_problem
 from worker.oss.process import PARAMETER
 
@@ -37,9 +37,7 @@ async def put_object(call: Call) -> Answer:
     upload = await blocking(call.store.upload, bucket, key)
     try:
         await _receive(call, upload)
-        stored = await blocking(upload.commit, _kept_headers(call), overwrite=_may_overwrite(call))
-    except ObjectExistsError:
-        raise refusals.file_already_exists(key) from None
+        stored = await blocking(upload.commit, Description(_kept_headers(call)), _guard(call))
     finally:
         await blocking(upload.discard)
     return Answer(headers=(*_checksums(stored), ("Content-MD5", _content_md5(stored.digest.etag))))
@@ -88,7 +86,7 @@ def _check_put(call: Call) -> None:
         value = call.headers.get(name, "")
         if value and value.lower() != harmless.lower():
             raise refusals.not_implemented(f"the header {name}: {value} of PutObject")
-    _may_overwrite(call)  # a wrong value is told before the body is read
+    _guard(call)  # a wrong value is told before the body is read
     if sum(len(name.encode()) + len(value.encode()) for name, value in _kept_headers(call).items()) > MAX_METADATA:
         raise refusals.too_much_metadata(MAX_METADATA)
     length = call.headers.get("content-length", "0")
@@ -112,12 +110,18 @@ async def _receive(call: Call, upload: Upload) -> None:
         raise refusals.invalid_digest(asked)
 
 
-def _may_overwrite(call: Call) -> bool:
+def _guard(call: Call) -> Guard | None:
+    """What keeps an object from being replaced, if anything does."""
     value = call.headers.get("x-oss-forbid-overwrite", "false").lower()
     if value not in ("true", "false"):
         message = "x-oss-forbid-overwrite must be true or false."
         raise refusals.invalid_argument("x-oss-forbid-overwrite", value, message)
-    return value == "false"
+    return _nothing_there if value == "true" else None
+
+
+def _nothing_there(current: StoredObject | None) -> None:
+    if current is not None:
+        raise refusals.file_already_exists(current.key)
 
 
 def _kept_headers(call: Call) -> dict[str, str]:
@@ -135,9 +139,9 @@ async def _open(call: Call) -> Content:
 
 def _answer(call: Call, content: Content) -> Answer:
     stored = content.stored
-    headers = [*_identity(stored), ("Accept-Ranges", "bytes"), ("x-oss-object-type", "Normal")]
+    headers = [*_identity(stored), ("Accept-Ranges", "bytes"), ("x-oss-object-type", stored.description.type)]
     headers += [("x-oss-storage-class", "Standard"), *_stored_headers(call, stored)]
-    if not_modified(call.headers, stored.digest.etag, stored.modified):
+    if not_modified(call.headers, stored.etag, stored.modified):
         content.file.close()
         return Answer(304, tuple(headers))
     headers += _checksums(stored)[1:]
@@ -150,11 +154,11 @@ def _answer(call: Call, content: Content) -> Answer:
 
 
 def _identity(stored: StoredObject) -> list[tuple[str, str]]:
-    return [("ETag", f'"{stored.digest.etag}"'), ("Last-Modified", formatdate(stored.modified, usegmt=True))]
+    return [("ETag", f'"{stored.etag}"'), ("Last-Modified", formatdate(stored.modified, usegmt=True))]
 
 
 def _checksums(stored: StoredObject) -> list[tuple[str, str]]:
-    return [("ETag", f'"{stored.digest.etag}"'), ("x-oss-hash-crc64ecma", str(stored.digest.crc64))]
+    return [("ETag", f'"{stored.etag}"'), ("x-oss-hash-crc64ecma", str(stored.digest.crc64))]
 
 
 def _stored_headers(call: Call, stored: StoredObject) -> list[tuple[str, str]]:

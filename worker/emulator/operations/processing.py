@@ -41,11 +41,11 @@ async def get_processed(call: Call) -> Answer:
 def _answer(call: Call, content: Content, content_type: str) -> Answer:
     stored = content.stored
     headers = [
-        ("ETag", f'"{stored.digest.etag}"'),
+        ("ETag", f'"{stored.etag}"'),
         ("Last-Modified", formatdate(stored.modified, usegmt=True)),
         ("Content-Type", call.query.get("response-content-type") or content_type),
     ]
-    if not_modified(call.headers, stored.digest.etag, stored.modified):
+    if not_modified(call.headers, stored.etag, stored.modified):
         content.file.close()
         return Answer(304, tuple(headers))
     wanted = byte_range(call.headers, stored.size)

@@ -1,6 +1,8 @@
 """Who may do what, over HTTP: each permission removed in turn refuses exactly what it should, whoever asks."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -32,6 +34,12 @@ from worker.oss.request import Request
 from worker.oss.signing import Credentials, sign_v1, sign_v4
 
 KEYS = Credentials("limited-id", "limited-secret")
+
+
+def content_md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
 SAVE = saveas("image/resize,w_20", ObjectRef("renditions", "out/a.jpg"))
 PHOTOS, PHOTO, TARGET = "acs:oss:*:*:photos", "acs:oss:*:*:photos/*", "acs:oss:*:*:renditions/*"
 # All that any of the requests below needs: action and resource.
@@ -53,6 +61,8 @@ RIGHTS = {
 STYLE = (("style", ""), ("styleName", "small"))
 CONTENT = b"<Style><Content>image/resize,w_20</Content></Style>"
 PROCESS = (("x-oss-process", ""),)
+BOTH = b"<Delete><Object><Key>b.jpg</Key></Object><Object><Key>a.jpg</Key></Object></Delete>"
+DELETE_BOTH = Request("POST", "photos", "", (("delete", ""),), (("content-md5", content_md5(BOTH)),), BOTH)
 # Each operation, the request for it, and which of the rights it needs.
 REQUESTS = {
     "ListBuckets": (Request("GET"), {"list buckets"}),
@@ -70,6 +80,7 @@ REQUESTS = {
     "HeadObject": (Request("HEAD", "photos", "a.jpg"), {"read"}),
     "GetObjectMeta": (Request("HEAD", "photos", "a.jpg", (("objectMeta", ""),)), {"read"}),
     "DeleteObject": (Request("DELETE", "photos", "a.jpg"), {"delete"}),
+    "DeleteMultipleObjects": (DELETE_BOTH, {"delete"}),
     "ProcessObject": (
         Request("POST", "photos", "a.jpg", PROCESS, body=b"x-oss-process=image/info"),
         {"read", "process"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from worker.emulator import refusals
 from worker.emulator.access.accounts import Account
 from worker.emulator.access.policy import Ruling, judge
-from worker.emulator.access.rights import RIGHTS, resource
+from worker.emulator.access.rights import BY_KEY, RIGHTS, resource
 from worker.oss.request import Request
 
 
@@ -24,5 +24,5 @@ class Identity:
 
     def permit_operation(self, operation: str, request: Request, region: str) -> None:
         """Refuse unless the account may do all that an operation needs, as far as the request's line tells."""
-        for action in RIGHTS[operation]:
+        for action in () if operation in BY_KEY else RIGHTS[operation]:
             self.permit(action, request.bucket, request.key, region)

@@ -26,12 +26,15 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "HeadObject": ("oss:GetObject",),
         "GetObjectMeta": ("oss:GetObject",),
         "DeleteObject": ("oss:DeleteObject",),
+        "DeleteMultipleObjects": ("oss:DeleteObject",),
         "ProcessObject": ("oss:GetObject", "oss:PostProcessTask"),  # recorded as enough, with SAVE_TARGET
         "AsyncProcessObject": ("oss:GetObject", "oss:PostProcessTask"),
     }
 )
+BY_KEY = frozenset({"DeleteMultipleObjects"})  # asked for each key of the body, once that is read
 SAVE_TARGET = "oss:PutObject"
 READ_SOURCE = "oss:GetObject"
+DELETE = "oss:DeleteObject"
 
 
 def resource(bucket: str, key: str, region: str) -> str:

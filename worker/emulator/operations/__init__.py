@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from worker.emulator.call import Answer, Call
 from worker.emulator.operations.buckets import get_bucket_info, list_buckets, put_bucket
+from worker.emulator.operations.deleting import delete_multiple_objects
 from worker.emulator.operations.listing import list_objects, list_objects_v2
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
@@ -53,6 +54,11 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "HeadObject": Operation(head_object, _DOCUMENTED, "conditions; errors in `x-oss-err`"),
         "GetObjectMeta": Operation(get_object_meta, _DOCUMENTED),
         "DeleteObject": Operation(delete_object, _DOCUMENTED),
+        "DeleteMultipleObjects": Operation(
+            delete_multiple_objects,
+            _DOCUMENTED,
+            "up to 1,000 keys; Content-MD5 is needed (recorded); where one key may not be deleted none is (a guess)",
+        ),
         "ProcessObject": Operation(
             process_object,
             _RECORDED,

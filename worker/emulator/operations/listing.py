@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from worker.emulator import refusals
 from worker.emulator.call import Answer, Call, blocking, xml_answer
-from worker.emulator.operations.arguments import integer
+from worker.emulator.operations.arguments import encoder, integer
 from worker.emulator.operations.buckets import OWNER
 from worker.emulator.store import Store, StoredObject
 from worker.emulator.xml import branch, document, leaf
@@ -109,15 +109,12 @@ _ECHOED = {"start-after": "StartAfter", "delimiter": "Delimiter"}
 def _wanted(query: Mapping[str, str], after: str) -> _Wanted:
     """`after` names the parameter with the key to begin behind."""
     limit = integer(query, "max-keys", low=1, high=1000, default=100)
-    encoding = query.get("encoding-type", "")
-    if encoding not in ("", "url"):
-        message = "Invalid Encoding Method specified in Request."
-        raise refusals.invalid_argument("encoding-type", encoding, message)
+    encode = encoder(query)
     for name in ("prefix", "delimiter", after):
         if len(query.get(name, "").encode()) > _MAX_NAME:
             message = f"The length of {name} must be less than {_MAX_NAME + 1} bytes."
             raise refusals.invalid_argument(name, query[name], message)
-    return _Wanted(query.get("prefix", ""), query.get("delimiter", ""), limit, percent if encoding else str)
+    return _Wanted(query.get("prefix", ""), query.get("delimiter", ""), limit, encode)
 
 
 async def _page(call: Call, wanted: _Wanted, start: bytes) -> Page:

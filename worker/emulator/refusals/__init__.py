@@ -45,6 +45,7 @@ from worker.emulator.refusals.pictures import (
     watermark_error,
 )
 from worker.emulator.refusals.requests import (
+    MALFORMED_XML,
     incomplete_body,
     internal_error,
     invalid_argument,
@@ -54,6 +55,7 @@ from worker.emulator.refusals.requests import (
     limited,
     malformed_request,
     malformed_xml,
+    missing_argument,
     not_implemented,
     precondition_failed,
     request_timeout,
@@ -62,6 +64,7 @@ from worker.emulator.refusals.requests import (
 )
 
 __all__ = [
+    "MALFORMED_XML",
     "DetailedRefusalError",
     "access_denied",
     "beyond_rotation",
@@ -87,6 +90,7 @@ __all__ = [
     "limited",
     "malformed_request",
     "malformed_xml",
+    "missing_argument",
     "no_font",
     "no_such_bucket",
     "no_such_key",

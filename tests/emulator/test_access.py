@@ -47,6 +47,10 @@ RIGHTS = {
     "list buckets": ("oss:ListBuckets", "*"),
     "make": ("oss:PutBucket", "acs:oss:*:*:new-bucket"),
     "info": ("oss:GetBucketInfo", "acs:oss:*:*:*"),
+    "remove": ("oss:DeleteBucket", "acs:oss:*:*:empty-bucket"),
+    "put acl": ("oss:PutBucketAcl", PHOTOS),
+    "get acl": ("oss:GetBucketAcl", PHOTOS),
+    "location": ("oss:GetBucketLocation", PHOTOS),
     "list": ("oss:ListObjects", PHOTOS),
     "put style": ("oss:PutStyle", PHOTOS),
     "get style": ("oss:GetStyle", PHOTOS),
@@ -60,6 +64,7 @@ RIGHTS = {
 }
 STYLE = (("style", ""), ("styleName", "small"))
 CONTENT = b"<Style><Content>image/resize,w_20</Content></Style>"
+ACL = (("acl", ""),)
 PROCESS = (("x-oss-process", ""),)
 BOTH = b"<Delete><Object><Key>b.jpg</Key></Object><Object><Key>a.jpg</Key></Object></Delete>"
 DELETE_BOTH = Request("POST", "photos", "", (("delete", ""),), (("content-md5", content_md5(BOTH)),), BOTH)
@@ -67,6 +72,10 @@ DELETE_BOTH = Request("POST", "photos", "", (("delete", ""),), (("content-md5", 
 REQUESTS = {
     "ListBuckets": (Request("GET"), {"list buckets"}),
     "PutBucket": (Request("PUT", "new-bucket"), {"make"}),
+    "DeleteBucket": (Request("DELETE", "empty-bucket"), {"remove"}),
+    "PutBucketAcl": (Request("PUT", "photos", query=ACL, headers=(("x-oss-acl", "private"),)), {"put acl"}),
+    "GetBucketAcl": (Request("GET", "photos", query=ACL), {"get acl"}),
+    "GetBucketLocation": (Request("GET", "photos", query=(("location", ""),)), {"location"}),
     "GetBucketInfo": (Request("GET", "photos", query=(("bucketInfo", ""),)), {"info"}),
     "ListObjects": (Request("GET", "photos"), {"list"}),
     "ListObjectsV2": (Request("GET", "photos", query=(("list-type", "2"),)), {"list"}),
@@ -102,7 +111,7 @@ def without(*names: str) -> Account:
 
 def filled() -> MemoryStore:
     store = MemoryStore()
-    for bucket in ("photos", "renditions"):
+    for bucket in ("photos", "renditions", "empty-bucket"):
         store.make_bucket(bucket)
     put(store, "photos", "a.jpg", jpeg(60, 40))
     store.put_style("photos", "small", "image/resize,w_20")
@@ -219,10 +228,15 @@ def by_oss2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
     auth = oss2.AuthV4(KEYS.access_key_id, KEYS.access_key_secret)
     bucket = oss2.Bucket(auth, url, "photos", region="cn-hangzhou")
     new = oss2.Bucket(auth, url, "new-bucket", region="cn-hangzhou")
+    empty = oss2.Bucket(auth, url, "empty-bucket", region="cn-hangzhou")
     service = oss2.Service(auth, url, region="cn-hangzhou")
     return {
         "list buckets": (service.list_buckets, {"list buckets"}),
         "make": (new.create_bucket, {"make"}),
+        "remove": (empty.delete_bucket, {"remove"}),
+        "put acl": (lambda: bucket.put_bucket_acl("private"), {"put acl"}),
+        "get acl": (bucket.get_bucket_acl, {"get acl"}),
+        "location": (bucket.get_bucket_location, {"location"}),
         "info": (bucket.get_bucket_info, {"info"}),
         "list": (bucket.list_objects_v2, {"list"}),
         "put style": (lambda: bucket.put_bucket_style("b", "image/resize,w_20"), {"put style"}),
@@ -249,6 +263,16 @@ def by_oss_v2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
     return {
         "list buckets": (lambda: client.list_buckets(oss.ListBucketsRequest()), {"list buckets"}),
         "make": (lambda: client.put_bucket(oss.PutBucketRequest(bucket="new-bucket")), {"make"}),
+        "remove": (lambda: client.delete_bucket(oss.DeleteBucketRequest(bucket="empty-bucket")), {"remove"}),
+        "put acl": (
+            lambda: client.put_bucket_acl(oss.PutBucketAclRequest(bucket="photos", acl="private")),
+            {"put acl"},
+        ),
+        "get acl": (lambda: client.get_bucket_acl(oss.GetBucketAclRequest(bucket="photos")), {"get acl"}),
+        "location": (
+            lambda: client.get_bucket_location(oss.GetBucketLocationRequest(bucket="photos")),
+            {"location"},
+        ),
         "info": (lambda: client.get_bucket_info(oss.GetBucketInfoRequest(bucket="photos")), {"info"}),
         "list": (lambda: client.list_objects_v2(oss.ListObjectsV2Request(bucket="photos")), {"list"}),
         "put style": (lambda: client.put_style(oss.PutStyleRequest(**small, style=style)), {"put style"}),

@@ -14,14 +14,14 @@ from worker.emulator.bucket_folder import BucketFolder
 from worker.emulator.folder_listing import Directories
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.sidecar import Fingerprint, Sidecars
-from worker.emulator.store import Description, StoredObject, put
+from worker.emulator.store import ACL, Description, StoredObject, put
 
 # Writes two keys in turn, one of them stowed away: bodies of one letter, told in a header, of a size to match.
 WRITER = """
 import sys
 from pathlib import Path
 from worker.emulator.folder_store import FolderStore
-from worker.emulator.store import Description
+from worker.emulator.store import ACL, Description
 store = FolderStore(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(10**9):
@@ -33,6 +33,7 @@ for number in range(10**9):
         upload.commit(Description({"x-oss-meta-letter": letter.decode()}))
         upload.discard()
     store.put_style("bucket", "style", letter.decode() * 5000)
+    store.put_acl("bucket", list(ACL)[2 + number % 2])
 """
 
 
@@ -65,6 +66,8 @@ def check_after_a_kill(root: Path) -> None:
     assert list(store.keys("bucket", "", b"")) == ["plain/a.jpg", "stowed//a.jpg"]
     (style,) = store.styles("bucket")
     assert style.content == style.content[0] * 5000
+    (bucket,) = store.buckets()
+    assert bucket.acl in {ACL.PUBLIC_READ, ACL.PUBLIC_READ_WRITE}
 
 
 def prepare(root: Path) -> None:
@@ -73,6 +76,7 @@ def prepare(root: Path) -> None:
     for key in ("plain/a.jpg", "stowed//a.jpg"):
         put(store, "bucket", key, b"A" * 2_000_000, {"x-oss-meta-letter": "A"})
     store.put_style("bucket", "style", "A" * 5000)
+    store.put_acl("bucket", ACL.PUBLIC_READ)
 
 
 @pytest.mark.parametrize("count", [pytest.param(6, id="few"), pytest.param(300, id="many", marks=pytest.mark.chaos)])
@@ -88,16 +92,19 @@ MAKER = """
 import sys
 from pathlib import Path
 from worker.emulator.folder_store import FolderStore
-from worker.emulator.store import Description
+from worker.emulator.store import ACL
 store = FolderStore(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(10**9):
-    store.make_bucket(f"bucket-{sys.argv[2]}-{number}", "cn-beijing")
+    name = f"bucket-{sys.argv[2]}-{number}"
+    store.make_bucket(name, "cn-beijing", ACL.PUBLIC_READ)
+    if number % 3 == 2:
+        store.delete_bucket(name)
 """
 
 
 @pytest.mark.parametrize("count", [pytest.param(4, id="few"), pytest.param(100, id="many", marks=pytest.mark.chaos)])
-def test_kill_9_leaves_no_bucket_without_its_region(tmp_path: Path, count: int) -> None:
+def test_kill_9_leaves_no_bucket_without_its_region_and_acl(tmp_path: Path, count: int) -> None:
     chance = random.Random(2)
     for turn in range(count):
         with subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path), str(turn)], stdout=subprocess.PIPE) as child:
@@ -108,7 +115,7 @@ def test_kill_9_leaves_no_bucket_without_its_region(tmp_path: Path, count: int) 
             except subprocess.TimeoutExpired:
                 child.kill()
         buckets = FolderStore(tmp_path).buckets()
-        assert {bucket.region for bucket in buckets} <= {"cn-beijing"}
+        assert {(bucket.region, bucket.acl) for bucket in buckets} <= {("cn-beijing", ACL.PUBLIC_READ)}
         assert len(buckets) == len(list(tmp_path.iterdir())), "no rubbish beside the buckets"
         assert all((tmp_path / bucket.name / ".oss/created").exists() for bucket in buckets)
     assert buckets

@@ -28,6 +28,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return store
 
 
+def content_md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
 def body_of(keys: Iterable[str], quiet: str = "false") -> bytes:
     objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
     return f"<Delete><Quiet>{quiet}</Quiet>{objects}</Delete>".encode()
@@ -37,7 +41,7 @@ async def delete(
     client: Client, body: bytes, *query: tuple[str, str], md5: str | None = "", of: str = "photos"
 ) -> Answer:
     if md5 == "":
-        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        md5 = content_md5(body)
     headers = () if md5 is None else (("content-md5", md5),)
     return await client.send(Request("POST", of, "", (("delete", ""), *query), headers, body))
 

@@ -55,10 +55,10 @@ async def test_a_head_tells_its_error_in_a_header(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "bucket", "key", "query", "operation"),
     [
-        ("PUT", "photos", "", "acl", "PutBucketAcl"),
+        ("PUT", "photos", "", "policy", "PutBucketPolicy"),
         ("GET", "photos", "", "lifecycle", "GetBucketLifecycle"),
         ("GET", "photos", "", "versions", "ListObjectVersions"),
-        ("DELETE", "photos", "", "", "DeleteBucket"),
+        ("DELETE", "photos", "", "website", "DeleteBucketWebsite"),
         ("POST", "photos", "", "", "PostObject"),
         ("PUT", "photos", "", "cors", "PutBucketCors"),
         ("GET", "photos", "a", "acl", "GetObjectAcl"),

@@ -17,13 +17,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from worker.emulator.bucket_folder import OBJECTS, STYLES, UPLOADS, BucketFolder, ObstructedError
-from worker.emulator.bucket_record import DRAFT_PREFIX, make_recorded, read_record, record
+from worker.emulator.bucket_record import DRAFT_PREFIX, make_recorded, put_acl, read_record, record, remove_bare
 from worker.emulator.drafts import Draft, drop_abandoned
 from worker.emulator.folder_listing import Directories, walk
 from worker.emulator.layout import RESERVED
 from worker.emulator.notes import read_style, read_styles
 from worker.emulator.sidecar import Fingerprint, Sidecars
 from worker.emulator.store import (
+    ACL,
     Bucket,
     Content,
     Description,
@@ -64,17 +65,33 @@ class FolderStore:
         with suppress(OSError):
             status = (self.root / name).lstat()
             if not bucket_problem(name) and stat.S_ISDIR(status.st_mode):
-                created, region = read_record(self.root / name / RESERVED)
+                created, region, acl = read_record(self.root / name / RESERVED)
                 if created is None:
                     created = self._seen.setdefault(name, min(status.st_ctime, status.st_mtime))
-                return Bucket(name, created, region)
+                return Bucket(name, created, region, acl)
         return None
 
-    def make_bucket(self, name: str, region: str = "") -> None:
+    def make_bucket(self, name: str, region: str = "", acl: ACL = ACL.PRIVATE) -> None:
         """Make the bucket if it is not there; it stays in the region it was made in."""
         with self._lock:
             if self.bucket(name) is None:
-                make_recorded(self.root / name, region)
+                make_recorded(self.root / name, region, acl)
+
+    def put_acl(self, bucket: str, acl: ACL) -> None:
+        """Say who may do what with a bucket."""
+        put_acl(self._folder(bucket), acl)
+        self._record(bucket)
+
+    def delete_bucket(self, bucket: str) -> bool:
+        """Remove the bucket, unless there is anything in it; whether it was removed.
+
+        Files that a person has put there are not removed either, even where they are no objects.
+        """
+        with self._lock:
+            removed = remove_bare(self.root / bucket)
+            if removed:
+                self._seen.pop(bucket, None)
+            return removed
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""

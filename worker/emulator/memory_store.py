@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.emulator.store import (
+    ACL,
     Bucket,
     Clock,
     Content,
@@ -44,16 +45,32 @@ class MemoryStore:
 
     def buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
-        return [self._shelves[name].bucket for name in sorted(self._shelves)]
+        with self._lock:
+            return [self._shelves[name].bucket for name in sorted(self._shelves)]
 
     def bucket(self, name: str) -> Bucket | None:
         """The bucket, None where it does not exist."""
         shelf = self._shelves.get(name)
         return shelf.bucket if shelf else None
 
-    def make_bucket(self, name: str, region: str = "") -> None:
+    def make_bucket(self, name: str, region: str = "", acl: ACL = ACL.PRIVATE) -> None:
         """Make the bucket if it is not there; it stays in the region it was made in."""
-        self._shelves.setdefault(name, _Shelf(Bucket(name, self._clock(), region)))
+        with self._lock:
+            self._shelves.setdefault(name, _Shelf(Bucket(name, self._clock(), region, acl)))
+
+    def put_acl(self, bucket: str, acl: ACL) -> None:
+        """Say who may do what with a bucket."""
+        with self._lock:
+            shelf = self._shelves[bucket]
+            shelf.bucket = replace(shelf.bucket, acl=acl)
+
+    def delete_bucket(self, bucket: str) -> bool:
+        """Remove the bucket, unless there is anything in it; whether it was removed."""
+        with self._lock:
+            if self._shelves[bucket].objects:
+                return False
+            del self._shelves[bucket]
+            return True
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""

@@ -14,6 +14,15 @@ Clock = Callable[[], float]  # seconds since the epoch
 CHUNK = 256 << 10  # bytes of an object that are held in memory at a time
 
 
+class ACL(StrEnum):
+    """Who may do what with a bucket or an object, in the words of the headers. `DEFAULT`: what its bucket says."""
+
+    DEFAULT = "default"
+    PRIVATE = "private"
+    PUBLIC_READ = "public-read"
+    PUBLIC_READ_WRITE = "public-read-write"
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """A bucket; `created` in seconds since the epoch. An empty region means that of the server."""
@@ -21,6 +30,7 @@ class Bucket:
     name: str
     created: float
     region: str = ""
+    acl: ACL = ACL.PRIVATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +65,6 @@ class ObjectType(StrEnum):
     APPENDABLE = "Appendable"
     MULTIPART = "Multipart"
     SYMLINK = "Symlink"
-
-
-class ACL(StrEnum):
-    """Who may do what with an object, in the words of `x-oss-object-acl`; `DEFAULT` is what its bucket says."""
-
-    DEFAULT = "default"
-    PRIVATE = "private"
-    PUBLIC_READ = "public-read"
-    PUBLIC_READ_WRITE = "public-read-write"
 
 
 Tags = tuple[tuple[str, str], ...]
@@ -164,8 +165,16 @@ class Store(Protocol):
         """The bucket, None where it does not exist."""
         ...
 
-    def make_bucket(self, name: str, region: str = "") -> None:
+    def make_bucket(self, name: str, region: str = "", acl: ACL = ACL.PRIVATE) -> None:
         """Make the bucket if it is not there; it stays in the region it was made in."""
+        ...
+
+    def put_acl(self, bucket: str, acl: ACL) -> None:
+        """Say who may do what with a bucket."""
+        ...
+
+    def delete_bucket(self, bucket: str) -> bool:
+        """Remove the bucket, unless there is anything in it; whether it was removed."""
         ...
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:

@@ -14,6 +14,10 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ListBuckets": ("oss:ListBuckets",),
         "PutBucket": ("oss:PutBucket",),
+        "DeleteBucket": ("oss:DeleteBucket",),
+        "PutBucketAcl": ("oss:PutBucketAcl",),
+        "GetBucketAcl": ("oss:GetBucketAcl",),
+        "GetBucketLocation": ("oss:GetBucketLocation",),
         "GetBucketInfo": ("oss:GetBucketInfo",),
         "ListObjects": ("oss:ListObjects",),
         "ListObjectsV2": ("oss:ListObjects",),
@@ -32,6 +36,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 BY_KEY = frozenset({"DeleteMultipleObjects"})  # asked for each key of the body, once that is read
+MAKE_BUCKET, CHANGE_ACL = "oss:PutBucket", "oss:PutBucketAcl"
 SAVE_TARGET = "oss:PutObject"
 READ_SOURCE = "oss:GetObject"
 DELETE = "oss:DeleteObject"

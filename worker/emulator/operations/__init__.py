@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from worker.emulator.call import Answer, Call
-from worker.emulator.operations.buckets import get_bucket_info, list_buckets, put_bucket
+from worker.emulator.operations.buckets import (
+    delete_bucket,
+    get_bucket_acl,
+    get_bucket_info,
+    get_bucket_location,
+    list_buckets,
+    put_bucket,
+    put_bucket_acl,
+)
 from worker.emulator.operations.deleting import delete_multiple_objects
 from worker.emulator.operations.listing import list_objects, list_objects_v2
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
@@ -29,8 +37,14 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
         "ListBuckets": Operation(list_buckets, _DOCUMENTED, "`prefix`, `marker` and `max-keys`"),
         "PutBucket": Operation(
-            put_bucket, _DOCUMENTED, "again by its owner is no error; ACL and redundancy are not kept"
+            put_bucket,
+            _DOCUMENTED,
+            "again by its owner is no error, and changes the ACL (a guess); storage class and redundancy are not kept",
         ),
+        "DeleteBucket": Operation(delete_bucket, _DOCUMENTED, "of a folder not where a person has put other files"),
+        "PutBucketAcl": Operation(put_bucket_acl, _DOCUMENTED, "a bucket that is not there is made"),
+        "GetBucketAcl": Operation(get_bucket_acl, _DOCUMENTED),
+        "GetBucketLocation": Operation(get_bucket_location, _DOCUMENTED),
         "GetBucketInfo": Operation(get_bucket_info, _DOCUMENTED, "name, region, endpoints, owner, dates"),
         "ListObjects": Operation(
             list_objects, _DOCUMENTED, "all parameters; in byte order and `marker` within a common prefix (guesses)"

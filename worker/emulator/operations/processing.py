@@ -117,7 +117,7 @@ async def _check_target(call: Call, target: ObjectRef) -> None:
     source = await _region(call)
     found = await blocking(call.store.bucket, target.bucket)
     region = call.service.region_of(found)
-    call.identity.permit(SAVE_TARGET, target.bucket, target.key, region)
+    await blocking(call.identity.permit, SAVE_TARGET, target.bucket, target.key, region)
     if found is None:
         raise refusals.no_such_bucket(target.bucket)
     if region != source:

@@ -10,6 +10,7 @@ from worker.emulator.refusals.access import (
     invalid_access_key,
     invalid_security_token,
     not_permitted,
+    not_signed,
     path_style_forbidden,
     security_token_expired,
     signature_does_not_match,
@@ -20,6 +21,7 @@ from worker.emulator.refusals.answering import DetailedRefusalError, error_docum
 from worker.emulator.refusals.disk import of_disk
 from worker.emulator.refusals.names import (
     bucket_already_exists,
+    bucket_not_empty,
     file_already_exists,
     invalid_bucket_name,
     invalid_location,
@@ -69,6 +71,7 @@ __all__ = [
     "access_denied",
     "beyond_rotation",
     "bucket_already_exists",
+    "bucket_not_empty",
     "cut_beyond_edge",
     "damaged_picture",
     "disabled_access_key",
@@ -99,6 +102,7 @@ __all__ = [
     "not_for_gif",
     "not_implemented",
     "not_permitted",
+    "not_signed",
     "of_disk",
     "path_style_forbidden",
     "picture_too_large",

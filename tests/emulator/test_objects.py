@@ -13,9 +13,10 @@ from fastcrc.crc64 import xz as crc64
 from tests.emulator.client import Client, unsigned
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.memory_store import MemoryStore
-from worker.emulator.operations import objects
+from worker.emulator.operations import writing
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import Store, put
+from worker.emulator.store import ACL, Store, put
+from worker.emulator.tags import MAX_TAG_KEY, MAX_TAG_VALUE
 from worker.oss.request import Request
 
 BODY = bytes(range(256)) * 4
@@ -214,7 +215,7 @@ async def test_a_large_object_is_streamed_whole(client: Client) -> None:
 
 
 async def test_a_body_over_the_limit_is_refused_before_it_is_sent(client: Client, store: MemoryStore) -> None:
-    headers = (("content-length", str(objects.MAX_OBJECT + 1)),)
+    headers = (("content-length", str(writing.MAX_OBJECT + 1)),)
     request = client.sign(Request("PUT", "photos", "large"))
     lines = [f"{name}: {value}" for name, value in (*request.headers, *headers)]
     head = "\r\n".join(["PUT /photos/large HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""])
@@ -253,8 +254,8 @@ async def test_a_broken_off_body_stores_nothing(client: Client, store: MemorySto
 @pytest.mark.parametrize(
     "header",
     [
-        *["x-oss-tagging: a=b", "x-oss-storage-class: IA"],
-        *["x-oss-object-acl: public-read", "x-oss-server-side-encryption: AES256", "x-oss-callback: e30="],
+        *["x-oss-storage-class: IA", "x-oss-server-side-encryption: AES256"],
+        *["x-oss-callback: e30=", "x-oss-symlink-target: a"],
     ],
 )
 async def test_put_refuses_by_name_what_it_would_have_to_ignore(
@@ -265,6 +266,43 @@ async def test_put_refuses_by_name_what_it_would_have_to_ignore(
     assert (answer.status, code_of(answer.body)) == (501, "NotImplemented")
     assert header in (ElementTree.fromstring(answer.body).findtext("Message") or "")
     assert store.stat("photos", "new") is None
+
+
+async def test_put_keeps_acl_and_tags(client: Client, store: MemoryStore) -> None:
+    tags = "colour=dark%20red&size=1+2&%E9%9B%AA&sign=%2B-%3D._%3A%2F"
+    assert (await client.put("photos", "new", b"", x_oss_tagging=tags, x_oss_object_acl="public-read")).status == 200
+    stored = store.stat("photos", "new")
+    assert stored is not None
+    assert stored.description.acl is ACL.PUBLIC_READ
+    assert stored.description.tags == (("colour", "dark red"), ("size", "1 2"), ("雪", ""), ("sign", "+-=._:/"))
+    assert (await client.get("photos", "new")).headers["x-oss-tagging-count"] == "4"
+    assert "x-oss-tagging-count" not in (await client.get("photos", "a.bin")).headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("x-oss-tagging", "a=b=c", "InvalidTag"),
+        ("x-oss-tagging", "=b", "InvalidTag"),
+        ("x-oss-tagging", "a=1&a=2", "InvalidTag"),
+        ("x-oss-tagging", "a=%3C", "InvalidTag"),
+        ("x-oss-tagging", "&".join("abcdefghijk"), "InvalidTag"),
+        ("x-oss-tagging", "a" * (MAX_TAG_KEY + 1), "InvalidTag"),
+        ("x-oss-tagging", "a=" + "b" * (MAX_TAG_VALUE + 1), "InvalidTag"),
+        ("x-oss-object-acl", "anybody", "InvalidArgument"),
+    ],
+)
+async def test_put_refuses_tags_and_acl_that_may_not_be(
+    client: Client, store: MemoryStore, name: str, value: str, code: str
+) -> None:
+    answer = await client.put("photos", "new", b"", **{name: value})
+    assert (answer.status, code_of(answer.body)) == (400, code)
+    assert store.stat("photos", "new") is None
+
+
+async def test_the_most_that_tags_may_be_is_taken(client: Client) -> None:
+    tags = "&".join(f"{letter * MAX_TAG_KEY}={letter * MAX_TAG_VALUE}" for letter in "abcdefghij")
+    assert (await client.put("photos", "new", b"", x_oss_tagging=tags)).status == 200
 
 
 async def test_the_meta_of_an_object_has_no_body_however_it_is_asked_for(client: Client, store: MemoryStore) -> None:

@@ -63,7 +63,7 @@ async def test_a_head_tells_its_error_in_a_header(client: Client) -> None:
         ("PUT", "photos", "", "cors", "PutBucketCors"),
         ("GET", "photos", "a", "acl", "GetObjectAcl"),
         ("GET", "photos", "a", "versionId", "GetObject with versionId"),
-        ("POST", "photos", "a", "append", "AppendObject"),
+        ("POST", "photos", "a", "restore", "RestoreObject"),
         ("POST", "photos", "a", "uploads", "InitiateMultipartUpload"),
         ("PUT", "photos", "a", "partNumber", "UploadPart"),
         ("POST", "photos", "a", "", "PostObject"),

@@ -236,6 +236,14 @@ def test_a_description_is_kept_and_changed_while_the_bytes_stay(make: Make, tmp_
     assert store.stat("bucket", "a//b") == changed
     if isinstance(store, FolderStore):
         assert FolderStore(tmp_path).stat("bucket", "a//b") == changed
+    touched = store.describe("bucket", "a//b", lambda described: replace(described, acl=ACL.DEFAULT), touch=True)
+    assert changed is not None
+    assert touched is not None
+    assert touched.modified > changed.modified
+    changed = replace(changed, modified=touched.modified, description=replace(FULL, tags=(), acl=ACL.DEFAULT))
+    assert touched == store.stat("bucket", "a//b") == changed
+    if isinstance(store, FolderStore):
+        assert FolderStore(tmp_path).stat("bucket", "a//b") == changed
     assert body_of(store.open("bucket", "a//b")) == b"bytes"
     assert store.describe("bucket", "missing", lambda described: described) is None
     with pytest.raises(ZeroDivisionError):

@@ -9,6 +9,7 @@ import heapq
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -122,7 +123,9 @@ class FolderStore:
         self._record(bucket)
         return _FolderUpload(self, bucket, key, draft)
 
-    def describe(self, bucket: str, key: str, change: Callable[[Description], Description]) -> StoredObject | None:
+    def describe(
+        self, bucket: str, key: str, change: Callable[[Description], Description], *, touch: bool = False
+    ) -> StoredObject | None:
         """Change what an object is beside its bytes, in one step; None where it does not exist."""
         folder = self._folder(bucket)
         with self._lock:
@@ -131,8 +134,19 @@ class FolderStore:
                 return None
             with content:
                 stored = replace(content.stored, description=change(content.stored.description))
-                fingerprint = Fingerprint.of(os.fstat(content.file.fileno()))
-                self._sidecars.write(folder, key, fingerprint, (stored.digest, stored.description))
+                known = stored.digest, stored.description
+                before = Fingerprint.of(os.fstat(content.file.fileno()))
+                if touch:
+                    # As with new bytes the description comes first, and a kill in between costs nothing.
+                    after = replace(before, mtime_ns=time.time_ns())
+                    self._sidecars.write(folder, key, after, known, before)
+                    os.utime(content.file.fileno(), ns=(after.mtime_ns, after.mtime_ns))
+                    status = os.fstat(content.file.fileno())
+                    if Fingerprint.of(status) != after:  # a disk that keeps no nanoseconds
+                        self._sidecars.write(folder, key, Fingerprint.of(status), known)
+                    stored = replace(stored, modified=status.st_mtime)
+                else:
+                    self._sidecars.write(folder, key, before, known)
             self._record(bucket)
             return stored
 

@@ -86,14 +86,17 @@ class MemoryStore:
         """Begin to write an object."""
         return _MemoryUpload(self, bucket, key, self._room)
 
-    def describe(self, bucket: str, key: str, change: Callable[[Description], Description]) -> StoredObject | None:
+    def describe(
+        self, bucket: str, key: str, change: Callable[[Description], Description], *, touch: bool = False
+    ) -> StoredObject | None:
         """Change what an object is beside its bytes, in one step; None where it does not exist."""
         with self._lock:
             objects = self._shelves[bucket].objects
             if key not in objects:
                 return None
             stored, body = objects[key]
-            stored = replace(stored, description=change(stored.description))
+            modified = self._clock() if touch else stored.modified
+            stored = replace(stored, description=change(stored.description), modified=modified)
             objects[key] = stored, body
             return stored
 

@@ -189,10 +189,13 @@ class Store(Protocol):
         """Begin to write an object."""
         ...
 
-    def describe(self, bucket: str, key: str, change: Callable[[Description], Description]) -> StoredObject | None:
+    def describe(
+        self, bucket: str, key: str, change: Callable[[Description], Description], *, touch: bool = False
+    ) -> StoredObject | None:
         """Change what an object is beside its bytes, in one step; None where it does not exist.
 
-        Its bytes, their checksums and its time stay as they are. What `change` raises leaves all as it was.
+        Its bytes and their checksums stay as they are, and so does its time unless it is touched. What `change` raises
+        leaves all as it was.
         """
         ...
 
@@ -248,9 +251,16 @@ def digest_of(file: BinaryIO) -> Digest:
 
 def put(store: Store, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> StoredObject:
     """Store an object whose bytes are all at hand."""
+    return put_described(store, bucket, key, body, Description(headers or {}))
+
+
+def put_described(
+    store: Store, bucket: str, key: str, body: bytes, description: Description, guard: Guard | None = None
+) -> StoredObject:
+    """Store an object of any kind whose bytes are all at hand."""
     upload = store.upload(bucket, key)
     try:
         upload.write(body)
-        return upload.commit(Description(headers or {}))
+        return upload.commit(description, guard)
     finally:
         upload.discard()

@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 OWNER_ID = "1000000000000000"  # the account all buckets belong to
 
-# Several actions: all of them. What else an operation needs depends on its body and is asked for there: the target of
-# sys/saveas needs SAVE_TARGET, a watermark image READ_SOURCE.
+# Several actions: all of them. What else an operation needs depends on its body and headers and is asked for there:
+# the target of sys/saveas needs SAVE_TARGET; a watermark image, the source of a copy and the target of a symlink
+# READ_SOURCE; tags in a header oss:PutObjectTagging.
 RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ListBuckets": ("oss:ListBuckets",),
@@ -26,6 +27,10 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ListStyle": ("oss:ListStyle",),
         "DeleteStyle": ("oss:DeleteStyle",),
         "PutObject": ("oss:PutObject",),
+        "CopyObject": ("oss:PutObject",),
+        "AppendObject": ("oss:PutObject",),
+        "PutSymlink": ("oss:PutObject",),
+        "GetSymlink": ("oss:GetObject",),
         "GetObject": ("oss:GetObject",),
         "HeadObject": ("oss:GetObject",),
         "GetObjectMeta": ("oss:GetObject",),

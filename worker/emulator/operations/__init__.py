@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from worker.emulator.call import Answer, Call
+from worker.emulator.operations.appending import append_object
 from worker.emulator.operations.buckets import (
     delete_bucket,
     get_bucket_acl,
@@ -14,11 +15,13 @@ from worker.emulator.operations.buckets import (
     put_bucket,
     put_bucket_acl,
 )
+from worker.emulator.operations.copying import copy_object
 from worker.emulator.operations.deleting import delete_multiple_objects
 from worker.emulator.operations.listing import list_objects, list_objects_v2
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
 from worker.emulator.operations.styles import delete_style, get_style, list_style, put_style
+from worker.emulator.operations.symlinks import get_symlink, put_symlink
 from worker.oss.parameter import Evidence
 
 
@@ -58,15 +61,34 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             put_object,
             _DOCUMENTED,
             "up to 512 MiB; Content-MD5, CRC-64, `x-oss-meta-*`, 8 KiB of metadata (the code of more is a guess), "
-            "`x-oss-forbid-overwrite`; no ACL, tags or encryption",
+            "`x-oss-forbid-overwrite`, ACL, tags; no encryption, callback or storage class",
         ),
+        "CopyObject": Operation(
+            copy_object,
+            _DOCUMENTED,
+            "conditions, directives for metadata and tags; onto itself only what describes it changes; a symlink is "
+            "copied as one, all else becomes Normal with the MD5 as its ETag (a guess); no versions",
+        ),
+        "AppendObject": Operation(
+            append_object,
+            _DOCUMENTED,
+            "up to 512 MiB in all, written anew as a whole; the 409 with the next position is recorded; "
+            "the ETag has the form of the examples",
+        ),
+        "PutSymlink": Operation(
+            put_symlink,
+            _DOCUMENTED,
+            "metadata, ACL, tags, `x-oss-forbid-overwrite`; its ETag is a guess",
+        ),
+        "GetSymlink": Operation(get_symlink, _DOCUMENTED, "of what is no symlink 400 NotSymlink, a guess"),
         "GetObject": Operation(
             get_object,
             _DOCUMENTED,
-            "ranges, conditions, `response-*`, `x-oss-process`; saveas is refused, its code a guess",
+            "ranges, conditions, `response-*`, `x-oss-process`; saveas is refused, its code a guess; "
+            "symlinks are followed, one step, and not processed",
         ),
-        "HeadObject": Operation(head_object, _DOCUMENTED, "conditions; errors in `x-oss-err`"),
-        "GetObjectMeta": Operation(get_object_meta, _DOCUMENTED),
+        "HeadObject": Operation(head_object, _DOCUMENTED, "conditions; errors in `x-oss-err`; symlinks are followed"),
+        "GetObjectMeta": Operation(get_object_meta, _DOCUMENTED, "of a symlink itself"),
         "DeleteObject": Operation(delete_object, _DOCUMENTED),
         "DeleteMultipleObjects": Operation(
             delete_multiple_objects,

@@ -13,7 +13,7 @@ from worker.emulator.budget import HeldBytes, Lease, TooMuchMemoryError
 from worker.emulator.call import Answer, Call, Part, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.images import MAX_SOURCE, Rendered, render, source_limit
-from worker.emulator.store import Content, Store, StoredObject, put
+from worker.emulator.store import Content, ObjectType, Store, StoredObject, put
 from worker.emulator.styles import Recipe, recipe_of
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
 from worker.oss.process import PARAMETER, Action, SaveAs
@@ -157,6 +157,9 @@ def _source(store: Store, source: ObjectRef, limit: int) -> Content:
     content = None if key_problem(source.key) else store.open(source.bucket, source.key)
     if content is None:
         raise refusals.no_such_source(source.key)
+    if content.stored.description.type is ObjectType.SYMLINK:
+        content.file.close()
+        raise refusals.not_implemented("processing a symlink")
     if content.stored.size > limit:
         content.file.close()
         raise refusals.picture_too_large(limit)

@@ -59,12 +59,18 @@ RIGHTS = {
     "read": ("oss:GetObject", PHOTO),
     "write": ("oss:PutObject", PHOTO),
     "delete": ("oss:DeleteObject", PHOTO),
+    "put object acl": ("oss:PutObjectAcl", PHOTO),
+    "get object acl": ("oss:GetObjectAcl", PHOTO),
+    "put tags": ("oss:PutObjectTagging", PHOTO),
+    "get tags": ("oss:GetObjectTagging", PHOTO),
+    "delete tags": ("oss:DeleteObjectTagging", PHOTO),
     "process": ("oss:PostProcessTask", PHOTO),
     "save": ("oss:PutObject", TARGET),
 }
 STYLE = (("style", ""), ("styleName", "small"))
 CONTENT = b"<Style><Content>image/resize,w_20</Content></Style>"
 ACL = (("acl", ""),)
+TAGGING, TAGS = (("tagging", ""),), b"<Tagging><TagSet/></Tagging>"
 PROCESS = (("x-oss-process", ""),)
 BOTH = b"<Delete><Object><Key>b.jpg</Key></Object><Object><Key>a.jpg</Key></Object></Delete>"
 DELETE_BOTH = Request("POST", "photos", "", (("delete", ""),), (("content-md5", content_md5(BOTH)),), BOTH)
@@ -89,6 +95,14 @@ REQUESTS = {
     "HeadObject": (Request("HEAD", "photos", "a.jpg"), {"read"}),
     "GetObjectMeta": (Request("HEAD", "photos", "a.jpg", (("objectMeta", ""),)), {"read"}),
     "DeleteObject": (Request("DELETE", "photos", "a.jpg"), {"delete"}),
+    "PutObjectAcl": (
+        Request("PUT", "photos", "a.jpg", ACL, (("x-oss-object-acl", "private"),)),
+        {"put object acl"},
+    ),
+    "GetObjectAcl": (Request("GET", "photos", "a.jpg", ACL), {"get object acl"}),
+    "PutObjectTagging": (Request("PUT", "photos", "a.jpg", TAGGING, body=TAGS), {"put tags"}),
+    "GetObjectTagging": (Request("GET", "photos", "a.jpg", TAGGING), {"get tags"}),
+    "DeleteObjectTagging": (Request("DELETE", "photos", "a.jpg", TAGGING), {"delete tags"}),
     "DeleteMultipleObjects": (DELETE_BOTH, {"delete"}),
     "ProcessObject": (
         Request("POST", "photos", "a.jpg", PROCESS, body=b"x-oss-process=image/info"),
@@ -249,6 +263,11 @@ def by_oss2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
         "meta": (lambda: bucket.get_object_meta("a.jpg"), {"read"}),
         "write": (lambda: bucket.put_object("other", b"x"), {"write"}),
         "delete": (lambda: bucket.delete_object("gone"), {"delete"}),
+        "put object acl": (lambda: bucket.put_object_acl("a.jpg", "private"), {"put object acl"}),
+        "get object acl": (lambda: bucket.get_object_acl("a.jpg"), {"get object acl"}),
+        "put tags": (lambda: bucket.put_object_tagging("a.jpg", oss2.models.Tagging()), {"put tags"}),
+        "get tags": (lambda: bucket.get_object_tagging("a.jpg"), {"get tags"}),
+        "delete tags": (lambda: bucket.delete_object_tagging("a.jpg"), {"delete tags"}),
         "process": (lambda: bucket.process_object("a.jpg", SAVE), {"read", "process", "save"}),
     }
 
@@ -291,6 +310,19 @@ def by_oss_v2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
             {"write"},
         ),
         "delete": (lambda: client.delete_object(oss.DeleteObjectRequest(bucket="photos", key="gone")), {"delete"}),
+        "put object acl": (
+            lambda: client.put_object_acl(oss.PutObjectAclRequest(**a, acl="private")),
+            {"put object acl"},
+        ),
+        "get object acl": (lambda: client.get_object_acl(oss.GetObjectAclRequest(**a)), {"get object acl"}),
+        "put tags": (
+            lambda: client.put_object_tagging(
+                oss.PutObjectTaggingRequest(**a, tagging=oss.Tagging(tag_set=oss.TagSet(tags=[])))
+            ),
+            {"put tags"},
+        ),
+        "get tags": (lambda: client.get_object_tagging(oss.GetObjectTaggingRequest(**a)), {"get tags"}),
+        "delete tags": (lambda: client.delete_object_tagging(oss.DeleteObjectTaggingRequest(**a)), {"delete tags"}),
         "process": (
             lambda: client.process_object(oss.ProcessObjectRequest(**a, process=SAVE)),
             {"read", "process", "save"},

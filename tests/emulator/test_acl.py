@@ -96,6 +96,54 @@ async def test_anybody_may_do_what_the_acl_of_the_bucket_says_and_nothing_else(
         assert bucket.acl is acl
 
 
+async def test_the_acl_of_an_object_goes_before_that_of_its_bucket(
+    client: Client, anybody: Client, store: Store
+) -> None:
+    for acl, reads, writes in (
+        (ACL.PRIVATE, False, False),
+        (ACL.PUBLIC_READ, True, False),
+        (ACL.PUBLIC_READ_WRITE, True, True),
+    ):
+        for bucket_acl in (ACL.PRIVATE, ACL.PUBLIC_READ_WRITE):
+            store.put_acl("photos", bucket_acl)
+            await client.put("photos", "a.jpg", b"x", x_oss_object_acl=acl)
+            assert (code_of(await anybody.get("photos", "a.jpg")) == "") is reads
+            assert (code_of(await anybody.send(WRITES["DeleteMultipleObjects"])) == "") is writes
+            await client.put("photos", "a.jpg", b"x", x_oss_object_acl=acl)
+            assert (code_of(await anybody.call("DELETE", "photos", "a.jpg")) == "") is writes
+            await client.put("photos", "a.jpg", b"x", x_oss_object_acl=acl)
+            assert (code_of(await anybody.put("photos", "a.jpg", b"new")) == "") is writes
+            assert code_of(await anybody.get("photos", "")) == ("AccessDenied" if bucket_acl is ACL.PRIVATE else "")
+    store.put_acl("photos", ACL.PUBLIC_READ_WRITE)
+    put(store, "photos", "b.jpg", b"x")
+    await client.put("photos", "a.jpg", b"x", x_oss_object_acl="private")
+    both = body_of(["b.jpg", "a.jpg"])
+    request = Request("POST", "photos", "", (("delete", ""),), (("content-md5", content_md5(both)),), both)
+    assert code_of(await anybody.send(request)) == "AccessDenied"
+    assert store.stat("photos", "b.jpg") is not None
+
+
+async def test_nobody_asks_for_headers_of_the_answer_without_signing(
+    client: Client, anybody: Client, store: Store
+) -> None:
+    put(store, "photos", "a.jpg", b"x")
+    store.put_acl("photos", ACL.PUBLIC_READ)
+    override = ("response-content-type", "text/html")
+    assert code_of(await anybody.get("photos", "a.jpg", override)) == "InvalidRequest"
+    assert (await client.get("photos", "a.jpg", override)).headers["content-type"] == "text/html"
+
+
+async def test_the_acl_of_an_object_is_told_to_its_owner_only(client: Client, anybody: Client, store: Store) -> None:
+    put(store, "photos", "a.jpg", b"x")
+    store.put_acl("photos", ACL.PUBLIC_READ_WRITE)
+    refused = parse_error(await anybody.get("photos", "a.jpg", ("acl", "")))
+    assert (refused.http, refused.code, refused.ec) == (403, "AccessDenied", "0003-00000007")
+    for method, query in (("PUT", "acl"), ("PUT", "tagging"), ("GET", "tagging"), ("DELETE", "tagging")):
+        answer = await anybody.call(method, "photos", "a.jpg", (query, ""), x_oss_object_acl="public-read")
+        assert code_of(answer) == "AccessDenied"
+    assert (await client.get("photos", "a.jpg", ("acl", ""))).status == 200
+
+
 async def test_a_wrong_signature_is_not_nobodys(client: Client, store: Store) -> None:
     put(store, "photos", "a.jpg", b"x")
     store.put_acl("photos", ACL.PUBLIC_READ_WRITE)

@@ -61,7 +61,7 @@ async def test_a_head_tells_its_error_in_a_header(client: Client) -> None:
         ("DELETE", "photos", "", "website", "DeleteBucketWebsite"),
         ("POST", "photos", "", "", "PostObject"),
         ("PUT", "photos", "", "cors", "PutBucketCors"),
-        ("GET", "photos", "a", "acl", "GetObjectAcl"),
+        ("DELETE", "photos", "a", "acl", "DeleteObjectAcl"),
         ("GET", "photos", "a", "versionId", "GetObject with versionId"),
         ("POST", "photos", "a", "restore", "RestoreObject"),
         ("POST", "photos", "a", "uploads", "InitiateMultipartUpload"),

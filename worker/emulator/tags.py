@@ -30,7 +30,7 @@ def checked_tags(tags: Iterable[tuple[str, str]]) -> Tags:
     if len(found) > MAX_TAGS:
         raise refusals.invalid_tag(f"An object has at most {MAX_TAGS} tags.")
     if len({key for key, _ in found}) < len(found):
-        raise refusals.invalid_tag("The tags of an object have different keys.")
+        raise refusals.invalid_tag("The tags of an object have different keys.", "0010-00000210")
     for key, value in found:
         if not 1 <= len(key) <= MAX_TAG_KEY or len(value) > MAX_TAG_VALUE:
             limits = f"The key of a tag has 1 to {MAX_TAG_KEY} characters, its value at most {MAX_TAG_VALUE}."

@@ -37,6 +37,10 @@ class Identity:
         """Whether it may do everything, which need not be looked up."""
         return self.account.policies == (FULL_ACCESS,)
 
+    def may(self, action: str, bucket: str, key: str, region: str) -> bool:
+        """Whether policies alone allow an action on a resource, which is in `region`."""
+        return judge(self.account.policies, action, resource(bucket, key, region)) is Ruling.ALLOWED
+
     def permit(self, action: str, bucket: str, key: str, region: str) -> None:
         """Refuse unless policies or an ACL allow an action on a resource, which is in `region`.
 

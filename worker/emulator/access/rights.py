@@ -34,6 +34,11 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "GetObject": ("oss:GetObject",),
         "HeadObject": ("oss:GetObject",),
         "GetObjectMeta": ("oss:GetObject",),
+        "PutObjectAcl": ("oss:PutObjectAcl",),
+        "GetObjectAcl": ("oss:GetObjectAcl",),
+        "PutObjectTagging": ("oss:PutObjectTagging",),
+        "GetObjectTagging": ("oss:GetObjectTagging",),
+        "DeleteObjectTagging": ("oss:DeleteObjectTagging",),
         "DeleteObject": ("oss:DeleteObject",),
         "DeleteMultipleObjects": ("oss:DeleteObject",),
         "ProcessObject": ("oss:GetObject", "oss:PostProcessTask"),  # recorded as enough, with SAVE_TARGET
@@ -43,6 +48,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 BY_KEY = frozenset({"DeleteMultipleObjects"})  # asked for each key of the body, once that is read
 MAKE_BUCKET, CHANGE_ACL = "oss:PutBucket", "oss:PutBucketAcl"
 SAVE_TARGET = "oss:PutObject"
+READ_TAGS = "oss:GetObjectTagging"
 READ_SOURCE = "oss:GetObject"
 DELETE = "oss:DeleteObject"
 

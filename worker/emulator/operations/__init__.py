@@ -17,6 +17,13 @@ from worker.emulator.operations.buckets import (
 )
 from worker.emulator.operations.copying import copy_object
 from worker.emulator.operations.deleting import delete_multiple_objects
+from worker.emulator.operations.describing import (
+    delete_object_tagging,
+    get_object_acl,
+    get_object_tagging,
+    put_object_acl,
+    put_object_tagging,
+)
 from worker.emulator.operations.listing import list_objects, list_objects_v2
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
@@ -84,11 +91,18 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "GetObject": Operation(
             get_object,
             _DOCUMENTED,
-            "ranges, conditions, `response-*`, `x-oss-process`; saveas is refused, its code a guess; "
+            "ranges, conditions, `response-*` where signed, `x-oss-process`; saveas is refused, its code a guess; "
             "symlinks are followed, one step, and not processed",
         ),
         "HeadObject": Operation(head_object, _DOCUMENTED, "conditions; errors in `x-oss-err`; symlinks are followed"),
         "GetObjectMeta": Operation(get_object_meta, _DOCUMENTED, "of a symlink itself"),
+        "PutObjectAcl": Operation(put_object_acl, _DOCUMENTED, "without the header refused, its code a guess"),
+        "GetObjectAcl": Operation(get_object_acl, _DOCUMENTED),
+        "PutObjectTagging": Operation(
+            put_object_tagging, _DOCUMENTED, "at most 10 tags, of 128 and 256 characters; messages are guesses"
+        ),
+        "GetObjectTagging": Operation(get_object_tagging, _DOCUMENTED),
+        "DeleteObjectTagging": Operation(delete_object_tagging, _DOCUMENTED),
         "DeleteObject": Operation(delete_object, _DOCUMENTED),
         "DeleteMultipleObjects": Operation(
             delete_multiple_objects,

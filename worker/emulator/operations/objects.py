@@ -4,7 +4,7 @@ from dataclasses import replace
 from email.utils import formatdate
 
 from worker.emulator import refusals
-from worker.emulator.access.rights import READ_SOURCE
+from worker.emulator.access.rights import READ_SOURCE, READ_TAGS
 from worker.emulator.call import Answer, Call, Part, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.operations.processing import get_processed
@@ -40,11 +40,14 @@ async def put_object(call: Call) -> Answer:
 
 async def get_object(call: Call) -> Answer:
     """An object, a part of it, or what a process makes of it."""
+    if call.identity.anonymous and any(name.startswith("response-") for name in call.query):
+        # Documented as forbidden; Code and message are a guess.
+        raise refusals.invalid_request("Headers of the answer can be asked for in signed requests only.")
     if PARAMETER in call.query:
         return await get_processed(call)
     content = await _follow(call, await _open(call))
     try:
-        return _answer(call, content)
+        return _answer(call, content, await _tags_told(call, content.stored))
     except BaseException:
         await blocking(content.file.close)
         raise
@@ -106,14 +109,23 @@ async def _follow(call: Call, link: Content) -> Content:
     return Content(stored, found.file)
 
 
-def _answer(call: Call, content: Content) -> Answer:
+async def _tags_told(call: Call, stored: StoredObject) -> int:
+    """How many tags an object is told to have: only who may read them learns of them (documented)."""
+    if not stored.description.tags:
+        return 0
+    bucket = await call.need_bucket(call.request.bucket)
+    may = call.identity.may(READ_TAGS, bucket.name, call.request.key, call.service.region_of(bucket))
+    return len(stored.description.tags) if may else 0
+
+
+def _answer(call: Call, content: Content, tags: int) -> Answer:
     stored = content.stored
     headers = [*_identity(stored), ("Accept-Ranges", "bytes"), ("x-oss-object-type", stored.description.type)]
     headers += [("x-oss-storage-class", "Standard"), *_stored_headers(call, stored)]
     if stored.description.type is ObjectType.APPENDABLE:
         headers.append(("x-oss-next-append-position", str(stored.size)))
-    if stored.description.tags:
-        headers.append(("x-oss-tagging-count", str(len(stored.description.tags))))
+    if tags:
+        headers.append(("x-oss-tagging-count", str(tags)))
     if not_modified(call.headers, stored.etag, stored.modified):
         content.file.close()
         return Answer(304, tuple(headers))

@@ -21,7 +21,7 @@ FORBID_OVERWRITE = "x-oss-forbid-overwrite"
 KEPT = frozenset(
     ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"]
 )
-_OBJECT_ACL = "x-oss-object-acl"
+OBJECT_ACL = "x-oss-object-acl"
 # What the service would do with the object and this server does not: refused, for ignoring it would be a lie.
 _UNSUPPORTED = {
     "x-oss-callback": "",
@@ -70,7 +70,7 @@ def described(call: Call, kind: ObjectType = ObjectType.NORMAL) -> Description:
     headers = {"content-type": content_type(call.request.key)} | kept
     if sum(len(name.encode()) + len(value.encode()) for name, value in headers.items()) > MAX_METADATA:
         raise refusals.too_much_metadata(MAX_METADATA)
-    return Description(headers, kind, acl=_acl(call.headers), tags=tags_in(call.headers.get(TAGGING, "")))
+    return Description(headers, kind, acl=acl_in(call.headers), tags=tags_in(call.headers.get(TAGGING, "")))
 
 
 def guard_of(call: Call) -> Guard | None:
@@ -117,11 +117,12 @@ def content_md5(etag: str) -> str:
     return base64.b64encode(bytes.fromhex(etag)).decode()
 
 
-def _acl(headers: Mapping[str, str]) -> ACL:
-    value = headers.get(_OBJECT_ACL, ACL.DEFAULT)
+def acl_in(headers: Mapping[str, str]) -> ACL:
+    """The ACL that a request gives an object."""
+    value = headers.get(OBJECT_ACL, ACL.DEFAULT)
     if value not in tuple(ACL):
         message = "no such object access control exists"
-        raise refusals.invalid_argument(_OBJECT_ACL, value, message)
+        raise refusals.invalid_argument(OBJECT_ACL, value, message)
     return ACL(value)
 
 

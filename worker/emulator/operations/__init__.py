@@ -115,6 +115,11 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             "with saveas the recorded JSON, without it the picture; across regions 403, a guess (older pages: 400); "
             "no `x-oss-forbid-overwrite`",
         ),
-        "AsyncProcessObject": Operation(refuse_async, _GUESS, "always refused: image actions are not done so"),
+        "AsyncProcessObject": Operation(
+            refuse_async,
+            _GUESS,
+            "always refused: image actions as the service would (documented as not done so; the code is a guess), all "
+            "else with 501",
+        ),
     }
 )

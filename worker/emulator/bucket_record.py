@@ -51,6 +51,14 @@ def make_recorded(path: Path, region: str) -> None:
         shutil.rmtree(draft, ignore_errors=True)  # gone where it was renamed
 
 
+def remove(path: Path) -> None:
+    """Remove the folder of a bucket in one step: a kill leaves it whole, or as rubbish."""
+    rubbish = path.parent / f"{DRAFT_PREFIX}{secrets.token_hex(16)}"
+    with suppress(FileNotFoundError):
+        path.rename(rubbish)
+    shutil.rmtree(rubbish, ignore_errors=True)
+
+
 def _text(created: float) -> bytes:
     return datetime.fromtimestamp(created, UTC).isoformat(timespec="seconds").encode()
 

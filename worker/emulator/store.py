@@ -168,6 +168,20 @@ class Store(Protocol):
         """Make the bucket if it is not there; it stays in the region it was made in."""
         ...
 
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket if it is there, with all that is in it, in one step.
+
+        Who is writing into it meets a FileNotFoundError or a KeyError.
+        """
+        ...
+
+    def staging(self, bucket: str, *, make: bool = False) -> "Store | None":
+        """Where uploads in parts lie until they are objects: a store of its own, which no listing of the bucket shows.
+
+        None where there is none, unless it is to be made.
+        """
+        ...
+
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""
         ...

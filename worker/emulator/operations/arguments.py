@@ -1,9 +1,10 @@
 """Reading the arguments of an operation."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from worker.emulator import refusals
+from worker.oss.encoding import percent
 
 
 def integer(query: Mapping[str, str], name: str, *, low: int, high: int, default: int) -> int:
@@ -15,3 +16,12 @@ def integer(query: Mapping[str, str], name: str, *, low: int, high: int, default
         message = f"Argument {name} must be an integer between {low} and {high}."
         raise refusals.invalid_argument(name, value, message)
     return int(value)
+
+
+def encoder(query: Mapping[str, str]) -> Callable[[str], str]:
+    """How names are written in the answer: as they are, or as `encoding-type=url` asks for."""
+    encoding = query.get("encoding-type", "")
+    if encoding not in ("", "url"):
+        message = "Invalid Encoding Method specified in Request."
+        raise refusals.invalid_argument("encoding-type", encoding, message)
+    return percent if encoding else str

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 
 from worker.emulator import refusals
 from worker.emulator.call import Answer, Call, blocking, xml_answer
-from worker.emulator.operations.arguments import integer
+from worker.emulator.operations.arguments import encoder, integer
 from worker.emulator.operations.buckets import OWNER
 from worker.emulator.store import Store, StoredObject
 from worker.emulator.xml import branch, document, leaf
-from worker.oss.encoding import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,7 @@ async def list_objects(call: Call) -> Answer:
     """A page of the objects of a bucket."""
     query = call.query
     limit = integer(query, "max-keys", low=1, high=1000, default=100)
-    encoding = query.get("encoding-type", "")
-    if encoding not in ("", "url"):
-        message = "Invalid Encoding Method specified in Request."
-        raise refusals.invalid_argument("encoding-type", encoding, message)
+    encode = encoder(query)
     await call.need_bucket(call.request.bucket)
     page = await blocking(
         page_of,
@@ -60,7 +56,7 @@ async def list_objects(call: Call) -> Answer:
         start=_start(query.get("continuation-token", ""), query.get("start-after", "")),
         limit=limit,
     )
-    return xml_answer(_document(call, page, limit, percent if encoding else str))
+    return xml_answer(_document(call, page, limit, encode))
 
 
 def _start(token: str, start_after: str) -> bytes:

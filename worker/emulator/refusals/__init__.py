@@ -45,6 +45,7 @@ from worker.emulator.refusals.pictures import (
     watermark_error,
 )
 from worker.emulator.refusals.requests import (
+    MALFORMED_XML,
     incomplete_body,
     internal_error,
     invalid_argument,
@@ -74,6 +75,7 @@ from worker.emulator.refusals.writing import (
 )
 
 __all__ = [
+    "MALFORMED_XML",
     "DetailedRefusalError",
     "access_denied",
     "beyond_rotation",

@@ -104,6 +104,17 @@ async def test_an_empty_bucket_is_deleted_and_can_be_made_anew(client: Client, s
     assert list(store.keys("photos", "", b"")) == []
 
 
+async def test_an_upload_in_parts_keeps_its_bucket(client: Client, store: Store) -> None:
+    begun = await client.call("POST", "photos", "a.jpg", ("uploads", ""))
+    upload = ("uploadId", ElementTree.fromstring(begun.body).findtext("UploadId") or "")
+    assert parse_error(await client.call("DELETE", "photos")).code == "BucketNotEmpty"
+    assert (await client.call("DELETE", "photos", "a.jpg", upload)).status == 204
+    assert (await client.call("DELETE", "photos")).status == 204
+    store.make_bucket("photos")
+    assert b"<Upload>" not in (await client.get("photos", "", ("uploads", ""))).body
+    assert parse_error(await client.call("DELETE", "photos", "a.jpg", upload)).code == "NoSuchUpload"
+
+
 async def test_what_is_under_way_in_a_bucket_that_goes_is_told_so(client: Client, store: Store) -> None:
     for key in ("a.jpg", "dir/a.jpg", "stowed//a.jpg"):
         upload = store.upload("photos", key)

@@ -14,7 +14,8 @@ from worker.emulator.drafts import Draft
 from worker.emulator.folder_listing import Directories
 from worker.emulator.layout import RESERVED, UNWRITABLE, plain_segments, stowed_name
 
-OBJECTS, HEADERS, STYLES, UPLOADS = "objects", "headers", "styles", "uploads"  # the store's own folders
+# The store's own folders.
+OBJECTS, HEADERS, STYLES, UPLOADS, STAGING = "objects", "headers", "styles", "uploads", "staging"
 
 
 class ObstructedError(Exception):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from worker.emulator.bucket_folder import OBJECTS, BucketFolder
+from worker.emulator.bucket_folder import OBJECTS, STAGING, BucketFolder
 from worker.emulator.drafts import Draft
 from worker.emulator.layout import RESERVED
 from worker.emulator.notes import read_note
@@ -85,8 +85,10 @@ def remove_bare(path: Path) -> bool:
 
 
 def _is_bare(path: Path) -> bool:
-    stowed = path / RESERVED / OBJECTS
+    stowed, staging = path / RESERVED / OBJECTS, path / RESERVED / STAGING
     if stowed.is_dir() and any(file.suffix != ".key" for file in stowed.iterdir()):
+        return False
+    if staging.is_dir() and any(not folder.name.startswith(DRAFT_PREFIX) for folder in staging.iterdir()):
         return False
     for folder, names, files in os.walk(path):
         if folder == str(path) and RESERVED in names:
@@ -98,6 +100,14 @@ def _is_bare(path: Path) -> bool:
 
 def _acl(text: str) -> ACL:
     return ACL(text) if text in (ACL.PUBLIC_READ, ACL.PUBLIC_READ_WRITE) else ACL.PRIVATE
+
+
+def remove(path: Path) -> None:
+    """Remove the folder of a bucket in one step: a kill leaves it whole, or as rubbish."""
+    rubbish = path.parent / f"{DRAFT_PREFIX}{secrets.token_hex(16)}"
+    with suppress(FileNotFoundError):
+        path.rename(rubbish)
+    shutil.rmtree(rubbish, ignore_errors=True)
 
 
 def _text(created: float) -> bytes:

@@ -1,7 +1,8 @@
 """A store on disk: buckets are folders, objects plain files; a person can drop pictures in and look at results.
 
-What cannot be a path lies in `{bucket}/.oss/objects/`, and what a file system cannot hold (headers, checksums) in
-`{bucket}/.oss/headers/`. All is written in `{bucket}/.oss/uploads/` and renamed: a kill leaves the old or the new.
+What cannot be a path lies in `{bucket}/.oss/objects/`, what a file system cannot hold (headers, checksums) in
+`{bucket}/.oss/headers/`, uploads in parts in `{bucket}/.oss/staging/`. All is written in `{bucket}/.oss/uploads/` and
+renamed: a kill leaves the old or the new.
 Reading writes nothing, so a folder that cannot be written can be served.
 """
 
@@ -17,8 +18,8 @@ from itertools import groupby, takewhile
 from pathlib import Path
 from uuid import uuid4
 
-from worker.emulator.bucket_folder import OBJECTS, STYLES, UPLOADS, BucketFolder, ObstructedError
-from worker.emulator.bucket_record import DRAFT_PREFIX, make_recorded, put_acl, read_record, record, remove_bare
+from worker.emulator.bucket_folder import OBJECTS, STAGING, STYLES, UPLOADS, BucketFolder, ObstructedError
+from worker.emulator.bucket_record import DRAFT_PREFIX, make_recorded, put_acl, read_record, record, remove, remove_bare
 from worker.emulator.drafts import Draft, drop_abandoned
 from worker.emulator.folder_listing import Directories, walk
 from worker.emulator.layout import RESERVED
@@ -42,18 +43,20 @@ from worker.oss.names import bucket_problem, key_problem
 class FolderStore:
     """Keeps each bucket as a folder under `root`; nothing is read or written outside it, and links are not followed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, folds: bool | None = None) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root.resolve()
         self._lock = threading.RLock()
         self._directories = Directories()
         self._stowed_keys = StowedKeys(self._directories)
         self._sidecars = Sidecars()
-        self._folds = _folds_names(self.root)
+        self._folds = _folds_names(self.root) if folds is None else folds
         self._seen: dict[str, float] = {}  # when buckets were made whose folder does not say it, as first told
         drop_abandoned(self.root, DRAFT_PREFIX)
+        self._stagings: dict[Path, FolderStore] = {}
         for bucket in self.buckets():
             drop_abandoned(self.root / bucket.name / RESERVED / UPLOADS)
+            self.staging(bucket.name)  # likewise
 
     def buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
@@ -92,7 +95,23 @@ class FolderStore:
             removed = remove_bare(self.root / bucket)
             if removed:
                 self._seen.pop(bucket, None)
+                self._stagings.pop(self.root / bucket / RESERVED / STAGING, None)
             return removed
+
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket if it is there, with all that is in it, in one step."""
+        remove(self.root / name)
+
+    def staging(self, bucket: str, *, make: bool = False) -> "FolderStore | None":
+        """Where uploads in parts lie until they are objects: a folder of folders."""
+        folder = self._folder(bucket)
+        path = folder.make_own(STAGING) if make else folder.own(STAGING)
+        if path is None:
+            return None
+        with self._lock:
+            if path not in self._stagings:
+                self._stagings[path] = FolderStore(path, folds=self._folds)
+            return self._stagings[path]
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""

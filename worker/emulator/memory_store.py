@@ -32,15 +32,16 @@ class _Shelf:
     objects: dict[str, tuple[StoredObject, "_Body"]] = field(default_factory=dict)
     styles: dict[str, StoredStyle] = field(default_factory=dict)
     ordered: list[bytes] = field(default_factory=list)  # the keys
+    staging: "MemoryStore | None" = None
 
 
 class MemoryStore:
     """Buckets in a dictionary. Bytes of objects are never changed, so they are shared, not copied."""
 
-    def __init__(self, clock: Clock = time.time, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, clock: Clock = time.time, *, capacity: int = CAPACITY, room: "_Room | None" = None) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._room = _Room(capacity)
+        self._room = room or _Room(capacity)
         self._shelves: dict[str, _Shelf] = {}
 
     def buckets(self) -> Sequence[Bucket]:
@@ -67,10 +68,24 @@ class MemoryStore:
     def delete_bucket(self, bucket: str) -> bool:
         """Remove the bucket, unless there is anything in it; whether it was removed."""
         with self._lock:
-            if self._shelves[bucket].objects:
+            shelf = self._shelves[bucket]
+            if shelf.objects or (shelf.staging is not None and shelf.staging.buckets()):
                 return False
             del self._shelves[bucket]
             return True
+
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket if it is there, with all that is in it, in one step."""
+        with self._lock:
+            self._shelves.pop(name, None)
+
+    def staging(self, bucket: str, *, make: bool = False) -> "MemoryStore | None":
+        """Where uploads in parts lie until they are objects; in the same room as these."""
+        with self._lock:
+            shelf = self._shelves[bucket]
+            if shelf.staging is None and make:
+                shelf.staging = MemoryStore(self._clock, room=self._room)
+            return shelf.staging
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""

@@ -131,10 +131,11 @@ def _object_operation(request: Request, verb: str, names: set[str]) -> str:
             return "SelectObject"
         case "POST":
             return next((operation for name, operation in POST.items() if name in names), "PostObject")
-        case "PUT" if "partNumber" in names:
-            return "UploadPart"
-        case "PUT" if "x-oss-copy-source" in dict(request.headers):
-            return "CopyObject"
+        case "PUT":
+            copies, part = "x-oss-copy-source" in dict(request.headers), "partNumber" in names
+            if part:
+                return "UploadPartCopy" if copies else "UploadPart"
+            return "CopyObject" if copies else "PutObject"
         case "DELETE" if "uploadId" in names:
             return "AbortMultipartUpload"
         case "GET" if "uploadId" in names:

@@ -174,7 +174,21 @@ class Store(Protocol):
         ...
 
     def delete_bucket(self, bucket: str) -> bool:
-        """Remove the bucket, unless there is anything in it; whether it was removed."""
+        """Remove the bucket, unless there is anything in it, uploads in parts included; whether it was removed."""
+        ...
+
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket if it is there, with all that is in it, in one step.
+
+        Who is writing into it meets a FileNotFoundError or a KeyError.
+        """
+        ...
+
+    def staging(self, bucket: str, *, make: bool = False) -> "Store | None":
+        """Where uploads in parts lie until they are objects: a store of its own, which no listing of the bucket shows.
+
+        None where there is none, unless it is to be made.
+        """
         ...
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:

@@ -25,6 +25,15 @@ from worker.emulator.operations.describing import (
     put_object_tagging,
 )
 from worker.emulator.operations.listing import list_objects, list_objects_v2
+from worker.emulator.operations.multipart import (
+    abort_multipart_upload,
+    complete_multipart_upload,
+    initiate_multipart_upload,
+    list_multipart_uploads,
+    list_parts,
+    upload_part,
+    upload_part_copy,
+)
 from worker.emulator.operations.objects import delete_object, get_object, get_object_meta, head_object, put_object
 from worker.emulator.operations.processing import process_object, refuse_async
 from worker.emulator.operations.styles import delete_style, get_style, list_style, put_style
@@ -81,6 +90,28 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             _DOCUMENTED,
             "up to 512 MiB in all, written anew as a whole; the 409 with the next position is recorded; "
             "the ETag has the form of the examples",
+        ),
+        "InitiateMultipartUpload": Operation(
+            initiate_multipart_upload, _DOCUMENTED, "as PutObject; `encoding-type`; no `sequential`"
+        ),
+        "UploadPart": Operation(upload_part, _DOCUMENTED, "numbers 1 to 10,000, up to 512 MiB; Content-MD5, CRC-64"),
+        "UploadPartCopy": Operation(
+            upload_part_copy, _DOCUMENTED, "ranges and conditions; of an appendable object, too (a guess)"
+        ),
+        "CompleteMultipartUpload": Operation(
+            complete_multipart_upload,
+            _DOCUMENTED,
+            "parts of at least 100 KB, up to 512 MiB in all; `x-oss-complete-all`, `x-oss-forbid-overwrite`; "
+            "the ETag is the MD5 of the parts' MD5s and their number; no callback",
+        ),
+        "AbortMultipartUpload": Operation(
+            abort_multipart_upload,
+            _RECORDED,
+            "of no upload the recorded 404; the same of UploadPart and UploadPartCopy",
+        ),
+        "ListParts": Operation(list_parts, _DOCUMENTED, "all parameters"),
+        "ListMultipartUploads": Operation(
+            list_multipart_uploads, _DOCUMENTED, "all parameters; in byte order (a guess)"
         ),
         "PutSymlink": Operation(
             put_symlink,

@@ -3,6 +3,8 @@
 from worker.emulator.refusals.answering import refusal
 from worker.oss.refusal import RefusedError
 
+MALFORMED_XML = "0015-00000231"  # EC
+
 
 def invalid_argument(name: str, value: str, message: str, ec: str = "") -> RefusedError:
     """An argument of the request is wrong."""
@@ -37,11 +39,8 @@ def too_much_metadata(limit: int) -> RefusedError:
     return refusal(400, "InvalidArgument", message, "0011-00000002")
 
 
-MALFORMED_XML = "0015-00000231"
-
-
 def malformed_xml(ec: str = MALFORMED_XML) -> RefusedError:
-    """The body is not the document that the operation needs. Some operations have detailed codes of their own."""
+    """The body is not the document that the operation needs."""
     message = "The XML you provided was not well-formed or did not validate against our published schema."
     return refusal(400, "MalformedXML", message, ec)
 

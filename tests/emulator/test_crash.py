@@ -3,6 +3,7 @@
 import fcntl
 import os
 import random
+import signal
 import subprocess
 import sys
 from hashlib import md5
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from worker.emulator import multipart
 from worker.emulator.bucket_folder import BucketFolder
 from worker.emulator.folder_listing import Directories
 from worker.emulator.folder_store import FolderStore
+from worker.emulator.multipart import MultipartUpload
+from worker.emulator.operations.appending import commit_appended
 from worker.emulator.sidecar import Fingerprint, Sidecars
-from worker.emulator.store import ACL, Description, StoredObject, put
+from worker.emulator.store import ACL, Description, ObjectType, StoredObject, put, put_described
 
 # Writes two keys in turn, one of them stowed away: bodies of one letter, told in a header, of a size to match.
 WRITER = """
@@ -86,6 +90,90 @@ def test_kill_9_leaves_whole_objects_with_their_own_headers_and_no_rubbish(tmp_p
     for _ in range(count):
         killed_while_writing(tmp_path, chance.uniform(0.05, 0.4))
         check_after_a_kill(tmp_path)
+
+
+# Uploads one key in parts, all of one letter, told in a header, and appends to another, in turn.
+GROWER = """
+import secrets, sys
+from pathlib import Path
+from worker.emulator import multipart
+from worker.emulator.folder_store import FolderStore
+from worker.emulator.multipart import MultipartUpload
+from worker.emulator.operations.appending import commit_appended
+from worker.emulator.store import Description, ObjectType
+store = FolderStore(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(10**9):
+    letter = b"ABC"[number % 3 : number % 3 + 1]
+    description = Description({"x-oss-meta-letter": letter.decode()})
+    upload = MultipartUpload("bucket", "parts//a", secrets.token_hex(16).upper(), 0, description)
+    multipart.initiate(store, upload)
+    for part_number in range(1, 4):
+        part = multipart.begin_part(store, upload, part_number)
+        part.write(letter * 300_000)
+        multipart.commit_part(part)
+        part.discard()
+    multipart.complete(store, upload, None, None, 1 << 30)
+    seen = store.stat("bucket", "log")
+    longer = store.upload("bucket", "log")
+    with store.open("bucket", "log") as content:
+        longer.write(content.file.read() if seen.size < 9_000_000 else b"")
+    longer.write(b"L" * 300_000)
+    commit_appended(longer, Description({}, ObjectType.APPENDABLE), seen)
+    longer.discard()
+"""
+
+
+def check_grown(root: Path) -> None:
+    store = FolderStore(root)
+    assert list((root / "bucket/.oss/uploads").iterdir()) == []
+    assert list(store.keys("bucket", "", b"")) == ["log", "parts//a"], "nothing of an upload is seen"
+    content = store.open("bucket", "parts//a")
+    assert content is not None
+    with content:
+        body = content.file.read()
+    assert body == body[:1] * 900_000
+    assert content.stored.headers == {"x-oss-meta-letter": body[:1].decode()}
+    assert content.stored.description.type is ObjectType.MULTIPART
+    content = store.open("bucket", "log")
+    assert content is not None
+    with content:
+        body = content.file.read()
+    assert body == b"L" * (len(body) // 300_000 * 300_000)
+    etag = md5(body, usedforsecurity=False).hexdigest().upper()[:24]
+    assert content.stored.etag == f"{etag}{0:08}", "it has the description of its own bytes"
+    uploads = multipart.uploads_of(store, "bucket")
+    assert len(uploads) <= 1, "what was complete has gone"
+    for upload in uploads:
+        for part in multipart.parts_of(store, upload).values():
+            assert (part.size, part.digest.etag) == (300_000, part_etag(upload)), "a part is whole, or not there"
+        multipart.abort(store, upload)
+    assert multipart.uploads_of(store, "bucket") == []
+
+
+def part_etag(upload: MultipartUpload) -> str:
+    letter = upload.description.headers["x-oss-meta-letter"].encode()
+    return md5(letter * 300_000, usedforsecurity=False).hexdigest().upper()
+
+
+@pytest.mark.parametrize("count", [pytest.param(6, id="few"), pytest.param(300, id="many", marks=pytest.mark.chaos)])
+def test_kill_9_in_an_upload_in_parts_or_an_append_leaves_the_old_or_the_new(tmp_path: Path, count: int) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    commit_appended(store.upload("bucket", "log"), Description({}, ObjectType.APPENDABLE), None)
+    whole = Description({"x-oss-meta-letter": "A"}, ObjectType.MULTIPART)
+    put_described(store, "bucket", "parts//a", b"A" * 900_000, whole)
+    chance = random.Random(3)
+    for turn in range(count):
+        with subprocess.Popen([sys.executable, "-c", GROWER, str(tmp_path)], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"ready\n"
+            try:
+                child.wait(chance.uniform(0.01, 0.2))
+            except subprocess.TimeoutExpired:
+                child.kill()
+        assert child.returncode == -signal.SIGKILL, f"turn {turn}: it was not killed, it failed"
+        check_grown(tmp_path)
 
 
 MAKER = """

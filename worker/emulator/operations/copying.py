@@ -117,7 +117,7 @@ def _copy(
             return None
         old = content.stored.description
         if old.type is ObjectType.SYMLINK:
-            description = replace(_with_target(description, old), type=old.type)
+            description = replace(_with_target(description, old), type=old.type, etag=old.etag)
         replaces_headers, replaces_tags = replaces
         if not replaces_headers:
             description = replace(description, headers=old.headers)

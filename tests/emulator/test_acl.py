@@ -28,9 +28,14 @@ READS = {
     "ListObjects": Request("GET", "photos"),
     "ListObjectsV2": Request("GET", "photos", query=(("list-type", "2"),)),
 }
+SOURCE = (("x-oss-copy-source", "/photos/a.jpg"),)
 GONE = body_of(["a.jpg"])
 WRITES = {
     "PutObject": Request("PUT", "photos", "new.jpg", body=b"x"),
+    "CopyObject": Request("PUT", "photos", "new.jpg", headers=SOURCE),
+    "AppendObject": Request("POST", "photos", "new.log", (("append", ""), ("position", "0")), body=b"x"),
+    "PutSymlink": Request("PUT", "photos", "link", (("symlink", ""),), (("x-oss-symlink-target", "a.jpg"),)),
+    "InitiateMultipartUpload": Request("POST", "photos", "new.jpg", (("uploads", ""),)),
     "DeleteObject": Request("DELETE", "photos", "a.jpg"),
     "DeleteMultipleObjects": Request(
         "POST", "photos", "", (("delete", ""),), (("content-md5", content_md5(GONE)),), body=GONE
@@ -46,6 +51,8 @@ NEVER = {
     "GetBucketLocation": Request("GET", "photos", query=(("location", ""),)),
     "ListStyle": Request("GET", "photos", query=(("style", ""),)),
     "ProcessObject": Request("POST", "photos", "a.jpg", (("x-oss-process", ""),), body=b"x-oss-process=image/info"),
+    "ListMultipartUploads": Request("GET", "photos", query=(("uploads", ""),)),
+    "PutObject, with tags": Request("PUT", "photos", "tagged.jpg", headers=(("x-oss-tagging", "a=b"),)),
     "what is not there": Request("GET", "photos", query=(("policy", ""),)),
 }
 REQUESTS = READS | WRITES | NEVER

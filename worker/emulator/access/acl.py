@@ -7,6 +7,11 @@ _READ = frozenset({"oss:GetObject", "oss:ListObjects"})
 _WRITE = frozenset({"oss:PutObject", "oss:DeleteObject", "oss:AbortMultipartUpload"})
 
 
+def can_grant(action: str) -> bool:
+    """Whether there is an ACL that lets anybody do something."""
+    return grants(ACL.PUBLIC_READ_WRITE, action)
+
+
 def grants(acl: ACL, action: str) -> bool:
     """Whether an ACL lets anybody do something."""
     match acl:

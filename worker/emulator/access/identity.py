@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from worker.emulator import refusals
 from worker.emulator.access.accounts import ANONYMOUS, Account
-from worker.emulator.access.acl import grants
+from worker.emulator.access.acl import can_grant, grants
 from worker.emulator.access.policy import FULL_ACCESS, Ruling, judge
 from worker.emulator.access.rights import BY_KEY, RIGHTS, resource
 from worker.emulator.store import ACL
@@ -44,12 +44,12 @@ class Identity:
     def permit(self, action: str, bucket: str, key: str, region: str) -> None:
         """Refuse unless policies or an ACL allow an action on a resource, which is in `region`.
 
-        May block where no policy says anything: the ACL is in the store.
+        May block where no policy says anything of what an ACL can allow: it is in the store.
         """
         ruling = judge(self.account.policies, action, resource(bucket, key, region))
         if ruling is Ruling.ALLOWED:
             return
-        if ruling is Ruling.IMPLICIT_DENY and grants(self.acls(bucket, key), action):
+        if ruling is Ruling.IMPLICIT_DENY and can_grant(action) and grants(self.acls(bucket, key), action):
             return
         if self.anonymous:
             raise refusals.not_signed(action)

@@ -49,7 +49,7 @@ async def find_source(call: Call, operation: str, target: Bucket) -> ObjectRef:
     if key_problem(key):
         raise refusals.invalid_object_name(key)
     bucket = await blocking(call.store.bucket, name)
-    call.identity.permit(READ_SOURCE, name, key, call.service.region_of(bucket))
+    await blocking(call.identity.permit, READ_SOURCE, name, key, call.service.region_of(bucket))
     if bucket is None:
         raise refusals.no_such_bucket(name)
     if call.service.region_of(bucket) != call.service.region_of(target):

@@ -93,7 +93,7 @@ async def _follow(call: Call, link: Content) -> Content:
         return link
     await blocking(link.file.close)
     bucket, target = await call.need_bucket(call.request.bucket), link.stored.headers.get(SYMLINK_TARGET, "")
-    call.identity.permit(READ_SOURCE, bucket.name, target, call.service.region_of(bucket))
+    await blocking(call.identity.permit, READ_SOURCE, bucket.name, target, call.service.region_of(bucket))
     found = None if key_problem(target) else await blocking(call.store.open, bucket.name, target)
     if found is None:
         raise refusals.symlink_target_missing()

@@ -305,6 +305,21 @@ async def test_the_most_that_tags_may_be_is_taken(client: Client) -> None:
     assert (await client.put("photos", "new", b"", x_oss_tagging=tags)).status == 200
 
 
+@pytest.mark.parametrize("first", ["link", "a"])
+async def test_the_time_of_a_symlink_is_that_of_the_later_of_the_two(first: str) -> None:
+    times = iter(range(0, 10_000, 100))
+    store = MemoryStore(clock=lambda: float(next(times)))
+    store.make_bucket("photos")
+    async with LocalOSS(store, auth=False) as server:
+        client = Client(server.url, sign=unsigned)
+        for key in (first, "a" if first == "link" else "link"):
+            if key == "link":
+                await client.call("PUT", "photos", key, ("symlink", ""), x_oss_symlink_target="a")
+            else:
+                await client.put("photos", key, b"")
+        assert (await client.get("photos", "link")).headers["last-modified"] == "Thu, 01 Jan 1970 00:03:20 GMT"
+
+
 async def test_the_meta_of_an_object_has_no_body_however_it_is_asked_for(client: Client, store: MemoryStore) -> None:
     put(store, "photos", "a", b"bytes")
     head = await client.call("HEAD", "photos", "a", ("objectMeta", ""))

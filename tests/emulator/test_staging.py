@@ -79,6 +79,19 @@ def test_uploads_outlive_the_server_and_no_listing_shows_them(tmp_path: Path) ->
     assert list((tmp_path / "photos/.oss/staging").iterdir()) == []
 
 
+def test_parts_that_were_under_way_in_a_killed_server_are_cleaned_up(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("photos")
+    upload = started(store, {1: LARGE})
+    staging = tmp_path / "photos/.oss/staging"
+    (staging / upload.id.lower() / ".oss/uploads/abandoned").write_bytes(b"half a part")
+    (staging / ".oss-bucket-given-up").mkdir()
+    FolderStore(tmp_path)
+    assert [path.name for path in staging.iterdir()] == [upload.id.lower()]
+    assert list((staging / upload.id.lower() / ".oss/uploads").iterdir()) == []
+    assert list(multipart.parts_of(store, upload)) == [1]
+
+
 def test_what_a_person_does_to_an_upload_harms_no_other(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.make_bucket("photos")

@@ -62,16 +62,6 @@ async def test_a_symlink_itself_is_told_where_it_is_asked_for(client: Client) ->
     assert found == {KEY: "Normal", "link": "Symlink"}
 
 
-async def test_the_time_is_that_of_the_later_of_the_two(client: Client, store: Store) -> None:
-    await linked(client)
-    store.describe("photos", KEY, lambda described: described, touch=True)
-    modified = [stored.modified for key in (KEY, "link") if (stored := store.stat("photos", key))]
-    answer = await client.call("HEAD", "photos", "link")
-    later = (await client.call("HEAD", "photos", KEY)).headers["last-modified"]
-    assert answer.headers["last-modified"] == later
-    assert modified[0] >= modified[1]
-
-
 async def test_a_symlink_that_leads_nowhere_says_so(client: Client) -> None:
     assert (await linked(client, "missing")).status == 200
     assert code_of(await client.get("photos", "link")) == (404, "SymlinkTargetNotExist")

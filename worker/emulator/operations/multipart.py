@@ -26,7 +26,7 @@ from worker.emulator.xml import branch, document, leaf, time_leaf
 from worker.oss.answer import normal_etag
 from worker.oss.names import ObjectRef
 
-_MAX_DOCUMENT = 4 << 20  # bytes; 10,000 parts take some 1.2 MB
+_MAX_DOCUMENT = 2 << 20  # bytes; 10,000 parts take some 1.2 MB
 _MALFORMED = "0042-00000205"  # EC of a document that is none (a mock of an SDK's tests has it)
 _COMPLETE_ALL = "x-oss-complete-all"
 

@@ -20,7 +20,6 @@ from worker.emulator.operations.writing import (
 )
 from worker.emulator.sidecar import content_type
 from worker.emulator.store import Content, ObjectType, StoredObject
-from worker.oss.names import key_problem
 from worker.oss.process import PARAMETER
 
 
@@ -94,7 +93,7 @@ async def _follow(call: Call, link: Content) -> Content:
     await blocking(link.file.close)
     bucket, target = await call.need_bucket(call.request.bucket), link.stored.headers.get(SYMLINK_TARGET, "")
     await blocking(call.identity.permit, READ_SOURCE, bucket.name, target, call.service.region_of(bucket))
-    found = None if key_problem(target) else await blocking(call.store.open, bucket.name, target)
+    found = await blocking(call.store.open, bucket.name, target)
     if found is None:
         raise refusals.symlink_target_missing()
     if found.stored.description.type is ObjectType.SYMLINK:

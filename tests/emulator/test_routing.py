@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import oss2
 import pytest
 from defusedxml import ElementTree
 
@@ -71,6 +72,20 @@ def test_every_operation_that_is_there_can_be_asked_for() -> None:
         )
     }
     assert set(OPERATIONS) <= asked
+
+
+# What oss2 signs that names no operation, but is an argument of some.
+ARGUMENTS = {
+    *("callback", "callback-var", "comp", "continuation-token", "endTime", "inventoryId", "position", "security-token"),
+    *("sequential", "startTime", "status", "styleName"),
+}
+
+
+def test_all_that_oss2_signs_is_known() -> None:
+    signed = {name for name in oss2.ProviderAuth._subresource_key_set if not name.startswith(("response-", "x-oss-"))}
+    known = {name for names in NAMES.values() for name in names}
+    assert signed - ARGUMENTS - known == set()
+    assert {"x-oss-process", "x-oss-async-process"} <= known
 
 
 @pytest.mark.parametrize("process", ["csv/select", "json/meta"])

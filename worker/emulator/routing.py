@@ -10,8 +10,11 @@ SERVICE = {
     "publicAccessBlock": "PublicAccessBlock",
     "qosInfo": "UserQosInfo",
     "redundancyTransition": "UserDataRedundancyTransition",
+    "regionList": "RegionList",
     "regions": "Regions",
     "resourcePool": "ResourcePool",
+    "resourcePoolBuckets": "ResourcePoolBuckets",
+    "resourcePoolInfo": "ResourcePoolInfo",
     "x-oss-write-get-object-response": "WriteGetObjectResponse",
 }
 BUCKET = {
@@ -40,7 +43,9 @@ BUCKET = {
     "policy": "BucketPolicy",
     "policyStatus": "BucketPolicyStatus",
     "publicAccessBlock": "BucketPublicAccessBlock",
+    "qos": "BucketQos",
     "qosInfo": "BucketQosInfo",
+    "qosRequester": "BucketQosRequester",
     "quota": "BucketStorageQuota",
     "redundancyTransition": "BucketDataRedundancyTransition",
     "referer": "BucketReferer",
@@ -65,8 +70,11 @@ BUCKET = {
 }
 OBJECT = {
     "acl": "ObjectAcl",
+    "group": "ObjectGroup",
     "legalHold": "ObjectLegalHold",
+    "link": "ObjectLink",
     "live": "LiveChannel",
+    "objectInfo": "ObjectInfo",
     "retention": "ObjectRetention",
     "symlink": "Symlink",
     "tagging": "ObjectTagging",

@@ -12,11 +12,12 @@ from tests.emulator.client import KEYS, NOW, Client, unsigned
 from tests.emulator.pictures import jpeg
 from tests.emulator.stores import STORES
 from tests.emulator.test_deleting import body_of, content_md5
+from worker.emulator import multipart
 from worker.emulator.access.accounts import Access, Account
 from worker.emulator.access.policy import FULL_ACCESS, Effect, Policy, Statement
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import ACL, Store, put
+from worker.emulator.store import ACL, Description, Store, put
 from worker.oss.answer import Answer, parse_error
 from worker.oss.request import Request
 
@@ -28,6 +29,7 @@ READS = {
     "ListObjects": Request("GET", "photos"),
     "ListObjectsV2": Request("GET", "photos", query=(("list-type", "2"),)),
 }
+UPLOAD = "0" * 32
 SOURCE = (("x-oss-copy-source", "/photos/a.jpg"),)
 GONE = body_of(["a.jpg"])
 WRITES = {
@@ -35,6 +37,7 @@ WRITES = {
     "CopyObject": Request("PUT", "photos", "new.jpg", headers=SOURCE),
     "AppendObject": Request("POST", "photos", "new.log", (("append", ""), ("position", "0")), body=b"x"),
     "PutSymlink": Request("PUT", "photos", "link", (("symlink", ""),), (("x-oss-symlink-target", "a.jpg"),)),
+    "AbortMultipartUpload": Request("DELETE", "photos", "parts", (("uploadId", UPLOAD),)),
     "InitiateMultipartUpload": Request("POST", "photos", "new.jpg", (("uploads", ""),)),
     "DeleteObject": Request("DELETE", "photos", "a.jpg"),
     "DeleteMultipleObjects": Request(
@@ -85,6 +88,7 @@ async def test_anybody_may_do_what_the_acl_of_the_bucket_says_and_nothing_else(
 ) -> None:
     for name, request in REQUESTS.items():
         put(store, "photos", "a.jpg", jpeg(60, 40))
+        multipart.initiate(store, multipart.MultipartUpload("photos", "parts", UPLOAD, 0, Description()))
         store.put_acl("photos", acl)
         answer = await anybody.send(request)
         if name in ALLOWED[acl]:
@@ -97,6 +101,7 @@ async def test_anybody_may_do_what_the_acl_of_the_bucket_says_and_nothing_else(
             assert refused.message == "You have no right to access this object because of bucket acl."
             assert b"AccessDeniedDetail" not in answer.body
         assert store.stat("photos", "a.jpg") is not None
+        assert multipart.find(store, "photos", "parts", UPLOAD).key == "parts"
         assert store.stat("photos", "new.jpg") is None or acl is ACL.PUBLIC_READ_WRITE
         bucket = store.bucket("photos")
         assert bucket is not None

@@ -63,6 +63,16 @@ def test_uploads_lie_in_the_room_of_the_store() -> None:
     put(store, "photos", KEY, LARGE * 3)
 
 
+def test_an_upload_that_there_is_no_room_for_is_not_begun() -> None:
+    store = MemoryStore(capacity=10)
+    store.make_bucket("photos")
+    with pytest.raises(StoreFullError):
+        started(store, {})
+    staging = store.staging("photos")
+    assert staging is not None
+    assert list(staging.buckets()) == []
+
+
 def test_uploads_outlive_the_server_and_no_listing_shows_them(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.make_bucket("photos")

@@ -75,7 +75,11 @@ def initiate(store: Store, upload: MultipartUpload) -> None:
     staging = store.staging(upload.bucket, make=True)
     assert staging is not None  # it is made
     staging.make_bucket(upload.id.lower())
-    put_described(staging, upload.id.lower(), _ABOUT, upload.key.encode(), upload.description)
+    try:
+        put_described(staging, upload.id.lower(), _ABOUT, upload.key.encode(), upload.description)
+    except BaseException:
+        staging.remove_bucket(upload.id.lower())
+        raise
 
 
 def find(store: Store, bucket: str, key: str, upload_id: str) -> MultipartUpload:

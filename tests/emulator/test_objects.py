@@ -15,7 +15,7 @@ from worker.emulator.folder_store import FolderStore
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.operations import writing
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import ACL, Store, put
+from worker.emulator.store import ACL, Description, ObjectType, Store, put, put_described
 from worker.emulator.tags import MAX_TAG_KEY, MAX_TAG_VALUE
 from worker.oss.request import Request
 
@@ -119,6 +119,19 @@ async def test_head_says_what_get_says_without_the_body(client: Client) -> None:
     assert head.headers["etag"] == ETAG
     assert head.headers["x-oss-meta-place"] == "here"
     assert head.headers["x-oss-object-type"] == "Normal"
+    assert head.headers["content-md5"] == content_md5(BODY)
+
+
+async def test_only_what_was_put_at_once_tells_its_md5(client: Client, store: MemoryStore) -> None:
+    await client.call("POST", "photos", "log", ("append", ""), ("position", "0"))
+    await client.call("PUT", "photos", "to log", ("symlink", ""), x_oss_symlink_target="log")
+    await client.call("PUT", "photos", "to a", ("symlink", ""), x_oss_symlink_target="a.bin")
+    put_described(store, "photos", "parts", BODY, Description(type=ObjectType.MULTIPART, etag=f"{ETAG[1:-1]}-1"))
+    told = {key: (await client.call("HEAD", "photos", key)).headers.get("content-md5") for key in ("log", "parts")}
+    assert told == {"log": None, "parts": None}
+    assert "content-md5" not in (await client.get("photos", "to log")).headers
+    assert (await client.get("photos", "to a")).headers["content-md5"] == content_md5(BODY)
+    assert "content-md5" not in (await client.get("photos", "a.bin", range="bytes=0-9")).headers
 
 
 async def test_object_meta_is_brief(client: Client) -> None:

@@ -125,7 +125,11 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             "ranges, conditions, `response-*` where signed, `x-oss-process`; saveas is refused, its code a guess; "
             "symlinks are followed, one step, and not processed",
         ),
-        "HeadObject": Operation(head_object, _DOCUMENTED, "conditions; errors in `x-oss-err`; symlinks are followed"),
+        "HeadObject": Operation(
+            head_object,
+            _DOCUMENTED,
+            "conditions; Content-MD5 of Normal objects; errors in `x-oss-err`; symlinks are followed",
+        ),
         "GetObjectMeta": Operation(get_object_meta, _DOCUMENTED, "of a symlink itself"),
         "PutObjectAcl": Operation(put_object_acl, _DOCUMENTED, "without the header refused, its code a guess"),
         "GetObjectAcl": Operation(get_object_acl, _DOCUMENTED),

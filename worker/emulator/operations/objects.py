@@ -131,6 +131,8 @@ def _answer(call: Call, content: Content, tags: int) -> Answer:
     headers += checksums(stored)[1:]
     wanted = byte_range(call.headers, stored.size)
     if wanted is None:
+        if stored.etag == stored.digest.etag:  # a Normal object, or a symlink to one (documented)
+            headers.append(("Content-MD5", content_md5(stored.etag)))
         return Answer(200, tuple(headers), Part(content, 0, stored.size))
     first, last = wanted
     headers.append(("Content-Range", f"bytes {first}-{last}/{stored.size}"))

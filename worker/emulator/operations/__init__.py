@@ -64,7 +64,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "PutBucketAcl": Operation(put_bucket_acl, _DOCUMENTED, "a bucket that is not there is made"),
         "GetBucketAcl": Operation(get_bucket_acl, _DOCUMENTED),
         "GetBucketLocation": Operation(get_bucket_location, _DOCUMENTED),
-        "GetBucketInfo": Operation(get_bucket_info, _DOCUMENTED, "name, region, endpoints, owner, dates"),
+        "GetBucketInfo": Operation(get_bucket_info, _DOCUMENTED, "name, region, endpoints, owner, dates, ACL"),
         "ListObjects": Operation(
             list_objects, _DOCUMENTED, "all parameters; in byte order and `marker` within a common prefix (guesses)"
         ),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import pytest
+
 from worker.oss.answer import Answer
 from worker.oss.endpoint import parse_endpoint
 from worker.oss.request import Request
@@ -13,6 +15,8 @@ from worker.oss.signing import Credentials, sign_v4
 
 KEYS = Credentials("made-up-id", "made-up-secret")
 TEMPORARY = Credentials("made-up-temporary-id", "made-up-temporary-secret", "made-up/token+with==signs")
+MEMORY, FOLDER = "memory", "folder"
+BOTH_STORES = pytest.mark.parametrize("store", [MEMORY, FOLDER], indirect=True)
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 
 
@@ -77,6 +81,12 @@ class Client:
     async def put(self, bucket: str, key: str, body: bytes, **headers: str) -> Answer:
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         return await self.send(Request("PUT", bucket, key, (), named, body))
+
+    async def post(
+        self, bucket: str, key: str, body: bytes, *query: tuple[str, str], method: str = "POST", **headers: str
+    ) -> Answer:
+        named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+        return await self.send(Request(method, bucket, key, query, named, body))
 
     async def process(self, bucket: str, key: str, body: bytes | str) -> Answer:
         content = body if isinstance(body, bytes) else f"x-oss-process={body}".encode()

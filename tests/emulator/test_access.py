@@ -1,6 +1,8 @@
 """Who may do what, over HTTP: each permission removed in turn refuses exactly what it should, whoever asks."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,13 +18,15 @@ from defusedxml import ElementTree
 from tests.emulator.client import Client
 from tests.emulator.pictures import jpeg
 from tests.emulator.worker_run import MANIFEST, run_worker
+from worker.emulator import multipart
 from worker.emulator.access.accounts import Access, Account
 from worker.emulator.access.policy import FULL_ACCESS, Effect, Policy, Statement
 from worker.emulator.app import ServeOptions, serve
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.memory_store import MemoryStore
+from worker.emulator.operations import OPERATIONS
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import put
+from worker.emulator.store import Description, ObjectType, put, put_described
 from worker.errors import AccessError, UsageError
 from worker.oss.answer import Answer
 from worker.oss.encoding import to_base64
@@ -32,6 +36,13 @@ from worker.oss.request import Request
 from worker.oss.signing import Credentials, sign_v1, sign_v4
 
 KEYS = Credentials("limited-id", "limited-secret")
+
+
+def content_md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
+PICTURE = jpeg(60, 40)
 SAVE = saveas("image/resize,w_20", ObjectRef("renditions", "out/a.jpg"))
 PHOTOS, PHOTO, TARGET = "acs:oss:*:*:photos", "acs:oss:*:*:photos/*", "acs:oss:*:*:renditions/*"
 # All that any of the requests below needs: action and resource.
@@ -39,6 +50,10 @@ RIGHTS = {
     "list buckets": ("oss:ListBuckets", "*"),
     "make": ("oss:PutBucket", "acs:oss:*:*:new-bucket"),
     "info": ("oss:GetBucketInfo", "acs:oss:*:*:*"),
+    "remove": ("oss:DeleteBucket", "acs:oss:*:*:empty-bucket"),
+    "put acl": ("oss:PutBucketAcl", PHOTOS),
+    "get acl": ("oss:GetBucketAcl", PHOTOS),
+    "location": ("oss:GetBucketLocation", PHOTOS),
     "list": ("oss:ListObjects", PHOTOS),
     "put style": ("oss:PutStyle", PHOTOS),
     "get style": ("oss:GetStyle", PHOTOS),
@@ -47,17 +62,42 @@ RIGHTS = {
     "read": ("oss:GetObject", PHOTO),
     "write": ("oss:PutObject", PHOTO),
     "delete": ("oss:DeleteObject", PHOTO),
+    "put object acl": ("oss:PutObjectAcl", PHOTO),
+    "get object acl": ("oss:GetObjectAcl", PHOTO),
+    "put tags": ("oss:PutObjectTagging", PHOTO),
+    "get tags": ("oss:GetObjectTagging", PHOTO),
+    "delete tags": ("oss:DeleteObjectTagging", PHOTO),
+    "abort": ("oss:AbortMultipartUpload", PHOTO),
+    "list parts": ("oss:ListParts", PHOTO),
+    "list uploads": ("oss:ListMultipartUploads", PHOTOS),
     "process": ("oss:PostProcessTask", PHOTO),
     "save": ("oss:PutObject", TARGET),
 }
 STYLE = (("style", ""), ("styleName", "small"))
 CONTENT = b"<Style><Content>image/resize,w_20</Content></Style>"
+ACL = (("acl", ""),)
+TAGGING, TAGS = (("tagging", ""),), b"<Tagging><TagSet/></Tagging>"
 PROCESS = (("x-oss-process", ""),)
+BOTH = b"<Delete><Object><Key>b.jpg</Key></Object><Object><Key>a.jpg</Key></Object></Delete>"
+DELETE_BOTH = Request("POST", "photos", "", (("delete", ""),), (("content-md5", content_md5(BOTH)),), BOTH)
+TAGGED = ("x-oss-tagging", "a=b")
+UPLOAD = "0" * 32
+UPLOAD_ID, PART = ("uploadId", UPLOAD), ("partNumber", "2")
+FROM_A, TO_A = ("x-oss-copy-source", "/photos/a.jpg"), ("x-oss-symlink-target", "a.jpg")
+COMPLETE = (
+    b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%s</ETag></Part></CompleteMultipartUpload>"
+    % (hashlib.md5(b"part", usedforsecurity=False).hexdigest().upper().encode())
+)
 # Each operation, the request for it, and which of the rights it needs.
 REQUESTS = {
     "ListBuckets": (Request("GET"), {"list buckets"}),
     "PutBucket": (Request("PUT", "new-bucket"), {"make"}),
+    "DeleteBucket": (Request("DELETE", "empty-bucket"), {"remove"}),
+    "PutBucketAcl": (Request("PUT", "photos", query=ACL, headers=(("x-oss-acl", "private"),)), {"put acl"}),
+    "GetBucketAcl": (Request("GET", "photos", query=ACL), {"get acl"}),
+    "GetBucketLocation": (Request("GET", "photos", query=(("location", ""),)), {"location"}),
     "GetBucketInfo": (Request("GET", "photos", query=(("bucketInfo", ""),)), {"info"}),
+    "ListObjects": (Request("GET", "photos"), {"list"}),
     "ListObjectsV2": (Request("GET", "photos", query=(("list-type", "2"),)), {"list"}),
     "PutStyle": (Request("PUT", "photos", query=STYLE, body=CONTENT), {"put style"}),
     "GetStyle": (Request("GET", "photos", query=STYLE), {"get style"}),
@@ -69,6 +109,31 @@ REQUESTS = {
     "HeadObject": (Request("HEAD", "photos", "a.jpg"), {"read"}),
     "GetObjectMeta": (Request("HEAD", "photos", "a.jpg", (("objectMeta", ""),)), {"read"}),
     "DeleteObject": (Request("DELETE", "photos", "a.jpg"), {"delete"}),
+    "CopyObject": (Request("PUT", "photos", "new", headers=(FROM_A,)), {"write", "read"}),
+    "AppendObject": (Request("POST", "photos", "new", (("append", ""), ("position", "0")), body=b"x"), {"write"}),
+    "PutSymlink": (Request("PUT", "photos", "new", (("symlink", ""),), (TO_A,)), {"write"}),
+    "GetSymlink": (Request("GET", "photos", "link", (("symlink", ""),)), {"read"}),
+    "GetObject, of a symlink": (Request("GET", "photos", "link"), {"read"}),
+    "PutObject, with tags": (
+        Request("PUT", "photos", "new", headers=(("x-oss-tagging", "a=b"),)),
+        {"write", "put tags"},
+    ),
+    "InitiateMultipartUpload": (Request("POST", "photos", "new", (("uploads", ""),)), {"write"}),
+    "UploadPart": (Request("PUT", "photos", "parts", (PART, UPLOAD_ID), body=b"x"), {"write"}),
+    "UploadPartCopy": (Request("PUT", "photos", "parts", (PART, UPLOAD_ID), (FROM_A,)), {"write", "read"}),
+    "CompleteMultipartUpload": (Request("POST", "photos", "parts", (UPLOAD_ID,), body=COMPLETE), {"write"}),
+    "AbortMultipartUpload": (Request("DELETE", "photos", "parts", (UPLOAD_ID,)), {"abort"}),
+    "ListParts": (Request("GET", "photos", "parts", (UPLOAD_ID,)), {"list parts"}),
+    "ListMultipartUploads": (Request("GET", "photos", query=(("uploads", ""),)), {"list uploads"}),
+    "PutObjectAcl": (
+        Request("PUT", "photos", "a.jpg", ACL, (("x-oss-object-acl", "private"),)),
+        {"put object acl"},
+    ),
+    "GetObjectAcl": (Request("GET", "photos", "a.jpg", ACL), {"get object acl"}),
+    "PutObjectTagging": (Request("PUT", "photos", "a.jpg", TAGGING, body=TAGS), {"put tags"}),
+    "GetObjectTagging": (Request("GET", "photos", "a.jpg", TAGGING), {"get tags"}),
+    "DeleteObjectTagging": (Request("DELETE", "photos", "a.jpg", TAGGING), {"delete tags"}),
+    "DeleteMultipleObjects": (DELETE_BOTH, {"delete"}),
     "ProcessObject": (
         Request("POST", "photos", "a.jpg", PROCESS, body=b"x-oss-process=image/info"),
         {"read", "process"},
@@ -88,13 +153,20 @@ def without(*names: str) -> Account:
     return Account(KEYS, (policy(right for name, right in RIGHTS.items() if name not in names),))
 
 
-def filled() -> MemoryStore:
-    store = MemoryStore()
-    for bucket in ("photos", "renditions"):
+def fill(store: MemoryStore) -> None:
+    """Make the store what every request begins with."""
+    for found in store.buckets():
+        store.remove_bucket(found.name)
+    for bucket in ("photos", "renditions", "empty-bucket"):
         store.make_bucket(bucket)
-    put(store, "photos", "a.jpg", jpeg(60, 40))
+    put(store, "photos", "a.jpg", PICTURE)
+    put_described(store, "photos", "link", b"", Description({"x-oss-symlink-target": "a.jpg"}, ObjectType.SYMLINK))
     store.put_style("photos", "small", "image/resize,w_20")
-    return store
+    upload = multipart.MultipartUpload("photos", "parts", UPLOAD, 0, Description())
+    multipart.initiate(store, upload)
+    part = multipart.begin_part(store, upload, 1)
+    part.write(b"part")
+    multipart.commit_part(part)
 
 
 def signer(keys: Credentials, region: str = "cn-hangzhou") -> Callable[[Request], Request]:
@@ -105,7 +177,8 @@ def signer(keys: Credentials, region: str = "cn-hangzhou") -> Callable[[Request]
 async def served(
     *accounts: Account, buckets: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[Client, MemoryStore]]:
-    store = filled()
+    store = MemoryStore()
+    fill(store)
     async with LocalOSS(store, access=Access(accounts, buckets or {})) as server:
         yield Client(server.url, sign=signer(KEYS)), store
 
@@ -115,10 +188,16 @@ def error_of(answer: Answer) -> dict[str, str]:
     return {element.tag: element.text or "" for element in root.iter()}
 
 
+def test_no_operation_is_left_out() -> None:
+    # What is never done is refused whoever asks.
+    assert {name.partition(",")[0] for name in REQUESTS} == set(OPERATIONS) - {"AsyncProcessObject"}
+
+
 @pytest.mark.parametrize("taken", ["", *RIGHTS])
 async def test_each_permission_removed_refuses_exactly_what_needs_it(taken: str) -> None:
-    for name, (request, needs) in REQUESTS.items():
-        async with served(without(taken)) as (client, store):
+    async with served(without(taken)) as (client, store):
+        for name, (request, needs) in REQUESTS.items():
+            fill(store)
             answer = await client.send(request)
             if taken in needs:
                 assert answer.status == 403, name
@@ -127,6 +206,8 @@ async def test_each_permission_removed_refuses_exactly_what_needs_it(taken: str)
                     assert (found["Code"], found["AuthAction"]) == ("AccessDenied", RIGHTS[taken][0]), name
                     assert found["NoPermissionType"] == "ImplicitDeny"
                 assert store.stat("photos", "new") is None
+                assert store.stat("photos", "parts") is None
+                assert list(multipart.parts_of(store, multipart.find(store, "photos", "parts", UPLOAD))) == [1]
                 assert store.stat("photos", "a.jpg") is not None
                 assert store.stat("renditions", "out/a.jpg") is None
                 assert store.bucket("new-bucket") is None
@@ -137,8 +218,9 @@ async def test_each_permission_removed_refuses_exactly_what_needs_it(taken: str)
 @pytest.mark.parametrize("denied", [name for name in RIGHTS if name not in ("list buckets", "make")])
 async def test_a_deny_wins_over_full_access(denied: str) -> None:
     account = Account(KEYS, (FULL_ACCESS, policy([RIGHTS[denied]], Effect.DENY)))
-    for name, (request, needs) in REQUESTS.items():
-        async with served(account) as (client, _):
+    async with served(account) as (client, store):
+        for name, (request, needs) in REQUESTS.items():
+            fill(store)
             answer = await client.send(request)
             assert (answer.status == 403) is (denied in needs), name
             if answer.status == 403 and request.method != "HEAD":
@@ -207,10 +289,15 @@ def by_oss2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
     auth = oss2.AuthV4(KEYS.access_key_id, KEYS.access_key_secret)
     bucket = oss2.Bucket(auth, url, "photos", region="cn-hangzhou")
     new = oss2.Bucket(auth, url, "new-bucket", region="cn-hangzhou")
+    empty = oss2.Bucket(auth, url, "empty-bucket", region="cn-hangzhou")
     service = oss2.Service(auth, url, region="cn-hangzhou")
     return {
         "list buckets": (service.list_buckets, {"list buckets"}),
         "make": (new.create_bucket, {"make"}),
+        "remove": (empty.delete_bucket, {"remove"}),
+        "put acl": (lambda: bucket.put_bucket_acl("private"), {"put acl"}),
+        "get acl": (bucket.get_bucket_acl, {"get acl"}),
+        "location": (bucket.get_bucket_location, {"location"}),
         "info": (bucket.get_bucket_info, {"info"}),
         "list": (bucket.list_objects_v2, {"list"}),
         "put style": (lambda: bucket.put_bucket_style("b", "image/resize,w_20"), {"put style"}),
@@ -223,6 +310,14 @@ def by_oss2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
         "meta": (lambda: bucket.get_object_meta("a.jpg"), {"read"}),
         "write": (lambda: bucket.put_object("other", b"x"), {"write"}),
         "delete": (lambda: bucket.delete_object("gone"), {"delete"}),
+        "put object acl": (lambda: bucket.put_object_acl("a.jpg", "private"), {"put object acl"}),
+        "get object acl": (lambda: bucket.get_object_acl("a.jpg"), {"get object acl"}),
+        "put tags": (lambda: bucket.put_object_tagging("a.jpg", oss2.models.Tagging()), {"put tags"}),
+        "get tags": (lambda: bucket.get_object_tagging("a.jpg"), {"get tags"}),
+        "delete tags": (lambda: bucket.delete_object_tagging("a.jpg"), {"delete tags"}),
+        "list parts": (lambda: bucket.list_parts("parts", UPLOAD), {"list parts"}),
+        "list uploads": (bucket.list_multipart_uploads, {"list uploads"}),
+        "abort": (lambda: bucket.abort_multipart_upload("parts", UPLOAD), {"abort"}),
         "process": (lambda: bucket.process_object("a.jpg", SAVE), {"read", "process", "save"}),
     }
 
@@ -233,10 +328,21 @@ def by_oss_v2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
     config.region, config.endpoint, config.retry_max_attempts = "cn-hangzhou", url, 1
     client = oss.Client(config)
     a, small = {"bucket": "photos", "key": "a.jpg"}, {"bucket": "photos", "style_name": "small"}
+    parts = {"bucket": "photos", "key": "parts", "upload_id": UPLOAD}
     style = oss.StyleContent(content="image/resize,w_20")
     return {
         "list buckets": (lambda: client.list_buckets(oss.ListBucketsRequest()), {"list buckets"}),
         "make": (lambda: client.put_bucket(oss.PutBucketRequest(bucket="new-bucket")), {"make"}),
+        "remove": (lambda: client.delete_bucket(oss.DeleteBucketRequest(bucket="empty-bucket")), {"remove"}),
+        "put acl": (
+            lambda: client.put_bucket_acl(oss.PutBucketAclRequest(bucket="photos", acl="private")),
+            {"put acl"},
+        ),
+        "get acl": (lambda: client.get_bucket_acl(oss.GetBucketAclRequest(bucket="photos")), {"get acl"}),
+        "location": (
+            lambda: client.get_bucket_location(oss.GetBucketLocationRequest(bucket="photos")),
+            {"location"},
+        ),
         "info": (lambda: client.get_bucket_info(oss.GetBucketInfoRequest(bucket="photos")), {"info"}),
         "list": (lambda: client.list_objects_v2(oss.ListObjectsV2Request(bucket="photos")), {"list"}),
         "put style": (lambda: client.put_style(oss.PutStyleRequest(**small, style=style)), {"put style"}),
@@ -255,6 +361,25 @@ def by_oss_v2(url: str) -> dict[str, tuple[Callable[[], Any], set[str]]]:
             {"write"},
         ),
         "delete": (lambda: client.delete_object(oss.DeleteObjectRequest(bucket="photos", key="gone")), {"delete"}),
+        "put object acl": (
+            lambda: client.put_object_acl(oss.PutObjectAclRequest(**a, acl="private")),
+            {"put object acl"},
+        ),
+        "get object acl": (lambda: client.get_object_acl(oss.GetObjectAclRequest(**a)), {"get object acl"}),
+        "put tags": (
+            lambda: client.put_object_tagging(
+                oss.PutObjectTaggingRequest(**a, tagging=oss.Tagging(tag_set=oss.TagSet(tags=[])))
+            ),
+            {"put tags"},
+        ),
+        "get tags": (lambda: client.get_object_tagging(oss.GetObjectTaggingRequest(**a)), {"get tags"}),
+        "delete tags": (lambda: client.delete_object_tagging(oss.DeleteObjectTaggingRequest(**a)), {"delete tags"}),
+        "list parts": (lambda: client.list_parts(oss.ListPartsRequest(**parts)), {"list parts"}),
+        "list uploads": (
+            lambda: client.list_multipart_uploads(oss.ListMultipartUploadsRequest(bucket="photos")),
+            {"list uploads"},
+        ),
+        "abort": (lambda: client.abort_multipart_upload(oss.AbortMultipartUploadRequest(**parts)), {"abort"}),
         "process": (
             lambda: client.process_object(oss.ProcessObjectRequest(**a, process=SAVE)),
             {"read", "process", "save"},

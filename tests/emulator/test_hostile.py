@@ -25,7 +25,7 @@ from tests.emulator.hostile import bombs, whole_png
 from tests.emulator.pictures import jpeg
 from worker.emulator.budget import SHARED
 from worker.emulator.folder_store import FolderStore
-from worker.emulator.operations import objects
+from worker.emulator.operations import writing
 from worker.emulator.server import LocalOSS
 from worker.emulator.store import put
 from worker.oss.answer import Answer
@@ -297,7 +297,7 @@ async def test_oversized_bodies_are_refused_without_being_stored(outside: Path) 
             check_proper(answer)
             assert ElementTree.fromstring(answer.body).findtext("Code") == "EntityTooLarge"
         # Told by the length alone: half a gigabyte need not be sent.
-        head = f"PUT /photos/large HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {objects.MAX_OBJECT + 1}\r\n"
+        head = f"PUT /photos/large HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {writing.MAX_OBJECT + 1}\r\n"
         answer = await exchanged(client, f"{head}connection: close\r\nexpect: 100-continue\r\n\r\n".encode())
         assert ElementTree.fromstring(answer.body).findtext("Code") == "EntityTooLarge"
         assert not (outside / "root/photos/large").exists()

@@ -1,9 +1,13 @@
-"""ListObjectsV2: every parameter, against a plain model of what a page is."""
+"""ListObjects and ListObjectsV2: every parameter, against a plain model of what a page is."""
 
+import asyncio
 import os
 import sys
+import threading
+import time
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,16 +16,22 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from defusedxml import ElementTree
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.emulator.client import Client
 from tests.examples import examples
+from worker.emulator.access.accounts import Account
+from worker.emulator.access.identity import Identity
+from worker.emulator.budget import SHARED
+from worker.emulator.call import Call, Service
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.layout import stowed_name
 from worker.emulator.memory_store import MemoryStore
-from worker.emulator.operations.listing import page_of
+from worker.emulator.operations.listing import list_objects, page_of
 from worker.emulator.store import Store, StoredObject, put
+from worker.oss.request import Request
+from worker.oss.signing import Credentials
 
 KEYS = st.lists(st.text("ab/-", min_size=1, max_size=6).filter(lambda key: key[0] != "/"), max_size=25, unique=True)
 
@@ -71,8 +81,59 @@ def test_pages_together_are_the_whole_listing(
         assert found == model(keys, prefix, delimiter, start)
 
 
-async def listing(client: Client, *query: tuple[str, str]) -> Element:
-    answer = await client.get("photos", "", ("list-type", "2"), *query)
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def first_page(store: Store, query: dict[str, str]) -> Element:
+    with ThreadPoolExecutor(1) as pictures:
+        service = Service(store, ("cn-hangzhou",), time.time, pictures, SHARED, threading.Event())
+        identity = Identity(Account(Credentials("", "")))
+        answer = await list_objects(Call(Request("GET", "bucket"), query, {}, nothing(), service, identity))
+    assert isinstance(answer.body, bytes)
+    return ElementTree.fromstring(answer.body)
+
+
+async def all_pages(store: Store, query: dict[str, str]) -> list[str]:
+    """The entries of all pages of ListObjects, each begun where NextMarker says."""
+    found: list[str] = []
+    while True:
+        root = await first_page(store, query)
+        page = [*texts(root, "Contents/Key"), *(f"|{prefix}" for prefix in texts(root, "CommonPrefixes/Prefix"))]
+        page.sort(key=lambda entry: entry.removeprefix("|").encode())
+        assert len(page) <= int(query["max-keys"])
+        assert not set(page) & set(found)
+        found += page
+        following = texts(root, "NextMarker")
+        assert texts(root, "IsTruncated") == ["true" if following else "false"]
+        if not following:
+            return found
+        assert following == [page[-1].removeprefix("|")]
+        query = {**query, "marker": following[0]}
+
+
+@examples(200)
+@example(keys=["a/x", "a/y", "b"], prefix="", delimiter="/", start="", limit=1, on_disk=False)
+@given(
+    keys=KEYS,
+    prefix=st.sampled_from(["", "a", "a/", "b-", "a/b"]),
+    delimiter=st.sampled_from(["", "/", "-", "ab", "b/"]),
+    start=st.sampled_from(["", "a", "aa", "b", "ba"]),
+    limit=st.integers(1, 4),
+    on_disk=st.booleans(),
+)
+def test_pages_by_marker_together_are_the_whole_listing(
+    keys: list[str], prefix: str, delimiter: str, start: str, limit: int, on_disk: bool
+) -> None:
+    with TemporaryDirectory() as directory:
+        store = filled(FolderStore(Path(directory)) if on_disk else MemoryStore(), keys)
+        query = {"prefix": prefix, "delimiter": delimiter, "marker": start, "max-keys": f"{limit}"}
+        assert asyncio.run(all_pages(store, query)) == model(keys, prefix, delimiter, start)
+
+
+async def listing(client: Client, *query: tuple[str, str], version: int = 2) -> Element:
+    answer = await client.get("photos", "", *([("list-type", "2")] if version == 2 else []), *query)
     assert answer.status == 200, answer.body
     return ElementTree.fromstring(answer.body)
 
@@ -99,6 +160,30 @@ async def test_a_listing_says_all_that_is_documented(client: Client, store: Memo
     assert texts(root, "Contents/Size") == ["5"]
     assert texts(root, "Contents/LastModified") == ["2026-11-23T08:30:00.000Z"]
     assert texts(root, "IsTruncated") == ["true"]
+
+
+async def test_a_listing_by_marker_says_all_that_is_documented(client: Client, store: MemoryStore) -> None:
+    put(store, "photos", "a/1.jpg", b"12345")
+    put(store, "photos", "a/2.jpg", b"")
+    query = [("prefix", "a"), ("delimiter", "."), ("marker", "a/"), ("max-keys", "1")]
+    root = await listing(client, *query, version=1)
+    assert [child.tag for child in root] == [
+        *("Name", "Prefix", "Marker", "MaxKeys", "Delimiter", "IsTruncated", "NextMarker", "CommonPrefixes")
+    ]
+    assert [texts(root, tag) for tag in ("Marker", "NextMarker", "CommonPrefixes/Prefix")] == [
+        ["a/"],
+        ["a/1."],
+        ["a/1."],
+    ]
+    root = await listing(client, version=1)
+    assert {child.tag for child in root.findall("Contents/*")} == {
+        *("Key", "LastModified", "ETag", "Type", "Size", "StorageClass", "Owner")
+    }
+    assert texts(root, "Contents/Owner/ID") == ["1000000000000000"] * 2
+    # What was not asked for is there, and empty (documented).
+    assert [texts(root, tag) for tag in ("Marker", "Delimiter", "MaxKeys")] == [[""], [""], ["100"]]
+    assert texts(root, "IsTruncated") == ["false"]
+    assert texts(root, "NextMarker") == []
 
 
 async def test_the_token_goes_on_where_the_page_ended(client: Client, store: MemoryStore) -> None:
@@ -143,6 +228,11 @@ async def test_encoded_listings_encode_all_that_holds_keys(client: Client, store
     assert texts(root, "StartAfter") == ["%C3%A9%2Fa"]
     assert texts(root, "Contents/Key") == ["%C3%A9%2Fa%01b.jpg"]
     assert texts(root, "CommonPrefixes/Prefix") == ["%C3%A9%2Fa%26%2F"]
+    by_marker = (("encoding-type", "url"), ("prefix", "é/"), ("delimiter", "/"), ("marker", "é/a"), ("max-keys", "1"))
+    root = await listing(client, *by_marker, version=1)
+    assert texts(root, "EncodingType") == ["url"]
+    assert [texts(root, tag)[0] for tag in ("Prefix", "Delimiter", "Marker")] == ["%C3%A9%2F", "%2F", "%C3%A9%2Fa"]
+    assert texts(root, "Contents/Key") == texts(root, "NextMarker") == ["%C3%A9%2Fa%01b.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -151,10 +241,12 @@ async def test_encoded_listings_encode_all_that_holds_keys(client: Client, store
         *(("max-keys", value) for value in ("0", "1001", "-1", "x", "1.5", "²")),
         ("encoding-type", "base64"),
         ("continuation-token", "!"),
+        *((name, "x" * 1024) for name in ("prefix", "delimiter", "marker", "start-after")),
     ],
 )
 async def test_bad_arguments_are_refused_by_name(client: Client, name: str, value: str) -> None:
-    answer = await client.get("photos", "", ("list-type", "2"), (name, value))
+    query = [] if name == "marker" else [("list-type", "2")]
+    answer = await client.get("photos", "", *query, (name, value))
     assert answer.status == 400
     assert ElementTree.fromstring(answer.body).findtext("Code") == "InvalidArgument"
     assert ElementTree.fromstring(answer.body).findtext("ArgumentName") == name

@@ -13,9 +13,10 @@ from fastcrc.crc64 import xz as crc64
 from tests.emulator.client import Client, unsigned
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.memory_store import MemoryStore
-from worker.emulator.operations import objects
+from worker.emulator.operations import writing
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import Store, put
+from worker.emulator.store import ACL, Description, ObjectType, Store, put, put_described
+from worker.emulator.tags import MAX_TAG_KEY, MAX_TAG_VALUE
 from worker.oss.request import Request
 
 BODY = bytes(range(256)) * 4
@@ -118,6 +119,19 @@ async def test_head_says_what_get_says_without_the_body(client: Client) -> None:
     assert head.headers["etag"] == ETAG
     assert head.headers["x-oss-meta-place"] == "here"
     assert head.headers["x-oss-object-type"] == "Normal"
+    assert head.headers["content-md5"] == content_md5(BODY)
+
+
+async def test_only_what_was_put_at_once_tells_its_md5(client: Client, store: MemoryStore) -> None:
+    await client.call("POST", "photos", "log", ("append", ""), ("position", "0"))
+    await client.call("PUT", "photos", "to log", ("symlink", ""), x_oss_symlink_target="log")
+    await client.call("PUT", "photos", "to a", ("symlink", ""), x_oss_symlink_target="a.bin")
+    put_described(store, "photos", "parts", BODY, Description(type=ObjectType.MULTIPART, etag=f"{ETAG[1:-1]}-1"))
+    told = {key: (await client.call("HEAD", "photos", key)).headers.get("content-md5") for key in ("log", "parts")}
+    assert told == {"log": None, "parts": None}
+    assert "content-md5" not in (await client.get("photos", "to log")).headers
+    assert (await client.get("photos", "to a")).headers["content-md5"] == content_md5(BODY)
+    assert "content-md5" not in (await client.get("photos", "a.bin", range="bytes=0-9")).headers
 
 
 async def test_object_meta_is_brief(client: Client) -> None:
@@ -214,7 +228,7 @@ async def test_a_large_object_is_streamed_whole(client: Client) -> None:
 
 
 async def test_a_body_over_the_limit_is_refused_before_it_is_sent(client: Client, store: MemoryStore) -> None:
-    headers = (("content-length", str(objects.MAX_OBJECT + 1)),)
+    headers = (("content-length", str(writing.MAX_OBJECT + 1)),)
     request = client.sign(Request("PUT", "photos", "large"))
     lines = [f"{name}: {value}" for name, value in (*request.headers, *headers)]
     head = "\r\n".join(["PUT /photos/large HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""])
@@ -253,8 +267,8 @@ async def test_a_broken_off_body_stores_nothing(client: Client, store: MemorySto
 @pytest.mark.parametrize(
     "header",
     [
-        *["x-oss-tagging: a=b", "x-oss-storage-class: IA"],
-        *["x-oss-object-acl: public-read", "x-oss-server-side-encryption: AES256", "x-oss-callback: e30="],
+        *["x-oss-storage-class: IA", "x-oss-server-side-encryption: AES256"],
+        *["x-oss-callback: e30=", "x-oss-symlink-target: a"],
     ],
 )
 async def test_put_refuses_by_name_what_it_would_have_to_ignore(
@@ -265,6 +279,58 @@ async def test_put_refuses_by_name_what_it_would_have_to_ignore(
     assert (answer.status, code_of(answer.body)) == (501, "NotImplemented")
     assert header in (ElementTree.fromstring(answer.body).findtext("Message") or "")
     assert store.stat("photos", "new") is None
+
+
+async def test_put_keeps_acl_and_tags(client: Client, store: MemoryStore) -> None:
+    tags = "colour=dark%20red&size=1+2&%E9%9B%AA&sign=%2B-%3D._%3A%2F"
+    assert (await client.put("photos", "new", b"", x_oss_tagging=tags, x_oss_object_acl="public-read")).status == 200
+    stored = store.stat("photos", "new")
+    assert stored is not None
+    assert stored.description.acl is ACL.PUBLIC_READ
+    assert stored.description.tags == (("colour", "dark red"), ("size", "1 2"), ("雪", ""), ("sign", "+-=._:/"))
+    assert (await client.get("photos", "new")).headers["x-oss-tagging-count"] == "4"
+    assert "x-oss-tagging-count" not in (await client.get("photos", "a.bin")).headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("x-oss-tagging", "a=b=c", "InvalidTag"),
+        ("x-oss-tagging", "=b", "InvalidTag"),
+        ("x-oss-tagging", "a=1&a=2", "InvalidTag"),
+        ("x-oss-tagging", "a=%3C", "InvalidTag"),
+        ("x-oss-tagging", "&".join("abcdefghijk"), "InvalidTag"),
+        ("x-oss-tagging", "a" * (MAX_TAG_KEY + 1), "InvalidTag"),
+        ("x-oss-tagging", "a=" + "b" * (MAX_TAG_VALUE + 1), "InvalidTag"),
+        ("x-oss-object-acl", "anybody", "InvalidArgument"),
+    ],
+)
+async def test_put_refuses_tags_and_acl_that_may_not_be(
+    client: Client, store: MemoryStore, name: str, value: str, code: str
+) -> None:
+    answer = await client.put("photos", "new", b"", **{name: value})
+    assert (answer.status, code_of(answer.body)) == (400, code)
+    assert store.stat("photos", "new") is None
+
+
+async def test_the_most_that_tags_may_be_is_taken(client: Client) -> None:
+    tags = "&".join(f"{letter * MAX_TAG_KEY}={letter * MAX_TAG_VALUE}" for letter in "abcdefghij")
+    assert (await client.put("photos", "new", b"", x_oss_tagging=tags)).status == 200
+
+
+@pytest.mark.parametrize("first", ["link", "a"])
+async def test_the_time_of_a_symlink_is_that_of_the_later_of_the_two(first: str) -> None:
+    times = iter(range(0, 10_000, 100))
+    store = MemoryStore(clock=lambda: float(next(times)))
+    store.make_bucket("photos")
+    async with LocalOSS(store, auth=False) as server:
+        client = Client(server.url, sign=unsigned)
+        for key in (first, "a" if first == "link" else "link"):
+            if key == "link":
+                await client.call("PUT", "photos", key, ("symlink", ""), x_oss_symlink_target="a")
+            else:
+                await client.put("photos", key, b"")
+        assert (await client.get("photos", "link")).headers["last-modified"] == "Thu, 01 Jan 1970 00:03:20 GMT"
 
 
 async def test_the_meta_of_an_object_has_no_body_however_it_is_asked_for(client: Client, store: MemoryStore) -> None:

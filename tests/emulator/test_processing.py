@@ -15,7 +15,7 @@ from worker.emulator.store import put
 from worker.oss.answer import Answer
 from worker.oss.names import ObjectRef
 from worker.oss.process import saveas
-from worker.oss.request import process_object
+from worker.oss.request import Request, process_object
 
 SOURCE = "dir/照片 1.jpg"
 TARGET = ObjectRef("renditions", "out/照片 (1)+.jpg")
@@ -174,10 +174,30 @@ async def test_a_style_is_what_it_holds(client: Client, store: MemoryStore) -> N
         assert refused(answer) == (400, "BadRequest", "0017-00000253")
 
 
-async def test_asynchronous_processing_is_refused_by_name(client: Client) -> None:
-    answer = await client.call("POST", "photos", SOURCE, ("x-oss-async-process", ""))
-    assert refused(answer)[:2] == (501, "NotImplemented")
-    assert b"x-oss-async-process" in answer.body
+async def asynchronously(client: Client, body: str, key: str = SOURCE) -> Answer:
+    request = Request("POST", "photos", key, (("x-oss-async-process", ""),), body=body.encode())
+    return await client.send(request)
+
+
+@pytest.mark.parametrize("process", [saveas(SMALL, TARGET), SMALL, "style/small", "image/info"])
+async def test_pictures_are_not_processed_asynchronously(client: Client, store: MemoryStore, process: str) -> None:
+    answer = await asynchronously(client, f"x-oss-async-process={process}")
+    assert refused(answer) == (400, "InvalidArgument", None)
+    assert ElementTree.fromstring(answer.body).findtext("ArgumentName") == "x-oss-async-process"
+    assert store.stat("renditions", TARGET.key) is None
+
+
+@pytest.mark.parametrize("process", ["video/convert,f_mp4", "doc/convert,target_pdf", "image/deblindwatermark,t_text"])
+async def test_what_the_service_does_asynchronously_is_refused_by_name(client: Client, process: str) -> None:
+    answer = await asynchronously(client, f"x-oss-async-process={process}|sys/saveas,o_Yg")
+    assert refused(answer) == (501, "NotImplemented", None)
+    assert f"AsyncProcessObject with {process.partition(',')[0]}".encode() in answer.body
+
+
+async def test_what_is_asked_for_asynchronously_has_to_make_sense(client: Client) -> None:
+    assert refused(await asynchronously(client, f"x-oss-process={SMALL}")) == (400, "InvalidRequest", None)
+    missing = await asynchronously(client, f"x-oss-async-process={SMALL}", "missing")
+    assert refused(missing) == (404, "NoSuchKey", "0040-00000024")
 
 
 async def test_a_source_over_twenty_megabytes_is_only_looked_at(client: Client, store: MemoryStore) -> None:

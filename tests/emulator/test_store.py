@@ -6,6 +6,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import md5
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +21,7 @@ from worker.emulator.folder_store import FolderStore
 from worker.emulator.layout import plain_segments
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.server import LocalOSS
-from worker.emulator.store import Content, Store, put
+from worker.emulator.store import ACL, Content, Description, Guard, ObjectType, Store, StoredObject, put
 from worker.oss.names import key_problem
 
 HARD = ["a", "a/b", "a//b", "a/", "a/../b", "..", ".", "a/.", ".oss", ".oss/x", ".ossuary", "a\\b", "C:", "con\x01trol"]
@@ -172,12 +174,16 @@ DAMAGED = [
         '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": [1, 2]}',
         '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {"content-type": 5}}',
         '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {"a\\nb": "c"}}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {}, "type": "Odd"}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {}, "own_etag": "\\n"}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {}, "acl": "anybody"}',
+        '{"file": %s, "etag": "8B04D5E3775D298E78455EFC5CA404D5", "crc64": 1, "headers": {}, "tags": [["a"]]}',
     )
 ]
 
 
 @pytest.mark.parametrize("damaged", [*DAMAGED, "[" * 100_000])
-def test_a_damaged_sidecar_costs_the_headers_alone(tmp_path: Path, damaged: str) -> None:
+def test_a_damaged_sidecar_costs_the_description_alone(tmp_path: Path, damaged: str) -> None:
     store = FolderStore(tmp_path)
     store.make_bucket("bucket")
     stored = put(store, "bucket", "a", b"first", {"x-oss-meta-a": "b"})
@@ -187,8 +193,112 @@ def test_a_damaged_sidecar_costs_the_headers_alone(tmp_path: Path, damaged: str)
     sidecar.write_text(damaged.replace("%s", place))
     found = FolderStore(tmp_path).stat("bucket", "a")
     assert found is not None
-    assert (found.digest, found.headers) == (stored.digest, {})
+    assert (found.digest, found.description) == (stored.digest, Description())
     assert put(FolderStore(tmp_path), "bucket", "a", b"second").size == 6
+
+
+def test_a_sidecar_of_an_older_version_is_read(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a", b"first")
+    (sidecar,) = (tmp_path / "bucket/.oss/headers").iterdir()
+    status = (tmp_path / "bucket/a").stat()
+    place = f"[{status.st_size}, {status.st_mtime_ns}, {status.st_ino}]"
+    etag = "8B04D5E3775D298E78455EFC5CA404D5"
+    sidecar.write_text(
+        f'{{"files": [{{"file": {place}, "etag": "{etag}", "crc64": 1, "headers": {{"x-oss-meta-a": "b"}}}}]}}'
+    )
+    found = FolderStore(tmp_path).stat("bucket", "a")
+    assert found is not None
+    assert (found.etag, found.description) == (etag, Description({"x-oss-meta-a": "b"}))
+
+
+FULL = Description(
+    {"content-type": "text/x", "x-oss-meta-a": "b"},
+    ObjectType.MULTIPART,
+    "8B04D5E3775D298E78455EFC5CA404D5-3",
+    ACL.PUBLIC_READ,
+    (("b", "2"), ("a", "")),
+)
+
+
+@pytest.mark.parametrize("make", [folder, memory])
+def test_a_description_is_kept_and_changed_while_the_bytes_stay(make: Make, tmp_path: Path) -> None:
+    store = make(tmp_path)
+    store.make_bucket("bucket")
+    upload = store.upload("bucket", "a//b")
+    upload.write(b"bytes")
+    first = upload.commit(FULL)
+    assert store.stat("bucket", "a//b") == first
+    assert (first.description, first.etag) == (FULL, FULL.etag)
+    changed = store.describe("bucket", "a//b", lambda described: replace(described, tags=(), acl=ACL.PRIVATE))
+    assert changed == replace(first, description=replace(FULL, tags=(), acl=ACL.PRIVATE))
+    assert store.stat("bucket", "a//b") == changed
+    if isinstance(store, FolderStore):
+        assert FolderStore(tmp_path).stat("bucket", "a//b") == changed
+    touched = store.describe("bucket", "a//b", lambda described: replace(described, acl=ACL.DEFAULT), touch=True)
+    assert changed is not None
+    assert touched is not None
+    assert touched.modified > changed.modified
+    changed = replace(changed, modified=touched.modified, description=replace(FULL, tags=(), acl=ACL.DEFAULT))
+    assert touched == store.stat("bucket", "a//b") == changed
+    if isinstance(store, FolderStore):
+        assert FolderStore(tmp_path).stat("bucket", "a//b") == changed
+    assert body_of(store.open("bucket", "a//b")) == b"bytes"
+    assert store.describe("bucket", "missing", lambda described: described) is None
+    with pytest.raises(ZeroDivisionError):
+        store.describe("bucket", "a//b", lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+    assert store.stat("bucket", "a//b") == changed
+
+
+def test_a_description_that_another_process_has_changed_is_seen(tmp_path: Path) -> None:
+    store, other = FolderStore(tmp_path), FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    put(store, "bucket", "a", b"bytes")
+    assert other.stat("bucket", "a") == store.stat("bucket", "a")
+    other.describe("bucket", "a", lambda _: FULL)
+    found = store.stat("bucket", "a")
+    assert found is not None
+    assert found.description == FULL
+
+
+def test_a_file_that_a_person_dropped_can_be_described_and_another_one_in_its_place_is_normal(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket/a").write_bytes(b"dropped")
+    store.describe("bucket", "a", lambda _: FULL)
+    found = FolderStore(tmp_path).stat("bucket", "a")
+    assert found is not None
+    assert (found.description, found.digest.etag) == (FULL, md5(b"dropped", usedforsecurity=False).hexdigest().upper())
+    (tmp_path / "bucket/a").write_bytes(b"dropped anew")
+    found = store.stat("bucket", "a")
+    assert found is not None
+    assert found.description == Description()
+
+
+@pytest.mark.parametrize("make", [folder, memory])
+def test_a_guard_sees_what_is_there_and_keeps_it(make: Make, tmp_path: Path) -> None:
+    store = make(tmp_path)
+    store.make_bucket("bucket")
+    seen: list[StoredObject | None] = []
+
+    def commit(guard: Guard) -> StoredObject:
+        upload = store.upload("bucket", "a")
+        try:
+            upload.write(b"bytes")
+            return upload.commit(Description(), guard)
+        finally:
+            upload.discard()
+
+    def refuse(current: StoredObject | None) -> None:
+        raise KeyError(current)
+
+    first = commit(seen.append)
+    second = commit(seen.append)
+    assert seen == [None, first]
+    with pytest.raises(KeyError):
+        commit(refuse)
+    assert store.stat("bucket", "a") == second
 
 
 def test_what_a_person_puts_among_the_stowed_objects_is_not_listed(tmp_path: Path) -> None:

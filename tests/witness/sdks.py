@@ -82,32 +82,32 @@ class Oss2:
     reads_control_characters = True
 
     def __init__(self, bucket: Any) -> None:
-        self._bucket = bucket
+        self.bucket = bucket
 
     def put(self, key: str, body: bytes) -> None:
         with refusals():
-            self._bucket.put_object(key, body)
+            self.bucket.put_object(key, body)
 
     def get(self, key: str) -> bytes:
         with refusals():
-            return bytes(self._bucket.get_object(key).read())
+            return bytes(self.bucket.get_object(key).read())
 
     def get_part(self, key: str, first: int, last: int) -> bytes:
         with refusals():
-            return bytes(self._bucket.get_object(key, byte_range=(first, last)).read())
+            return bytes(self.bucket.get_object(key, byte_range=(first, last)).read())
 
     def get_processed(self, key: str, process: str) -> bytes:
         with refusals():
-            return bytes(self._bucket.get_object(key, process=process).read())
+            return bytes(self.bucket.get_object(key, process=process).read())
 
     def head(self, key: str) -> tuple[int, str]:
         with refusals():
-            found = self._bucket.head_object(key)
+            found = self.bucket.head_object(key)
         return found.content_length, found.etag
 
     def delete(self, key: str) -> None:
         with refusals():
-            self._bucket.delete_object(key)
+            self.bucket.delete_object(key)
 
     def list(self, prefix: str, delimiter: str, page: int) -> Pages:
         keys: list[str] = []
@@ -115,18 +115,18 @@ class Oss2:
         token, count = "", 0
         while token or not count:
             with refusals():
-                found = self._bucket.list_objects_v2(prefix, delimiter, token, max_keys=page)
+                found = self.bucket.list_objects_v2(prefix, delimiter, token, max_keys=page)
             keys += [item.key for item in found.object_list]
             prefixes += found.prefix_list
             token, count = found.next_continuation_token if found.is_truncated else "", count + 1
         return Pages(keys, prefixes, count)
 
     def presign(self, method: str, key: str) -> str:
-        return str(self._bucket.sign_url(method, key, 600, slash_safe=True))
+        return str(self.bucket.sign_url(method, key, 600, slash_safe=True))
 
     def process(self, key: str, process: str) -> SavedAs:
         with refusals():
-            result: ProcessObjectResult = self._bucket.process_object(key, process)
+            result: ProcessObjectResult = self.bucket.process_object(key, process)
         return SavedAs(result.bucket, result.object, result.fileSize, result.process_status)
 
 
@@ -137,35 +137,35 @@ class V2:
     reads_control_characters = True
 
     def __init__(self, call: Callable[[str, Any], Any], client: v2.Client) -> None:
-        self._call = call
+        self.call = call
         self._client = client
 
     def put(self, key: str, body: bytes) -> None:
-        self._call("put_object", v2.PutObjectRequest(BUCKET, key, body=body))
+        self.call("put_object", v2.PutObjectRequest(BUCKET, key, body=body))
 
     def get(self, key: str) -> bytes:
-        return bytes(self._call("get_object", v2.GetObjectRequest(BUCKET, key)).body.content)
+        return bytes(self.call("get_object", v2.GetObjectRequest(BUCKET, key)).body.content)
 
     def get_part(self, key: str, first: int, last: int) -> bytes:
         request = v2.GetObjectRequest(BUCKET, key, range_header=f"bytes={first}-{last}")
-        return bytes(self._call("get_object", request).body.content)
+        return bytes(self.call("get_object", request).body.content)
 
     def get_processed(self, key: str, process: str) -> bytes:
-        return bytes(self._call("get_object", v2.GetObjectRequest(BUCKET, key, process=process)).body.content)
+        return bytes(self.call("get_object", v2.GetObjectRequest(BUCKET, key, process=process)).body.content)
 
     def head(self, key: str) -> tuple[int, str]:
-        found = self._call("head_object", v2.HeadObjectRequest(BUCKET, key))
+        found = self.call("head_object", v2.HeadObjectRequest(BUCKET, key))
         return found.content_length, found.etag.strip('"')
 
     def delete(self, key: str) -> None:
-        self._call("delete_object", v2.DeleteObjectRequest(BUCKET, key))
+        self.call("delete_object", v2.DeleteObjectRequest(BUCKET, key))
 
     def list(self, prefix: str, delimiter: str, page: int) -> Pages:
         keys: list[str] = []
         prefixes: list[str] = []
         token, count = None, 0
         while token or not count:
-            found = self._call(
+            found = self.call(
                 "list_objects_v2",
                 v2.ListObjectsV2Request(
                     BUCKET, delimiter=delimiter, prefix=prefix, max_keys=page, continuation_token=token
@@ -181,7 +181,7 @@ class V2:
         return str(self._client.presign(kind(BUCKET, key), expires=timedelta(minutes=10)).url)
 
     def process(self, key: str, process: str) -> SavedAs:
-        result = self._call("process_object", v2.ProcessObjectRequest(BUCKET, key, process=process))
+        result = self.call("process_object", v2.ProcessObjectRequest(BUCKET, key, process=process))
         return SavedAs(result.bucket, result.key, result.file_size, result.process_status)
 
 
@@ -192,26 +192,26 @@ class AliOss:
     reads_control_characters = False  # it never asks for encoding-type=url, and its XML parser knows no &#x7;
 
     def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
+        self.call = call
 
     def put(self, key: str, body: bytes) -> None:
-        self._call("put", key, base64.b64encode(body).decode())
+        self.call("put", key, base64.b64encode(body).decode())
 
     def get(self, key: str) -> bytes:
-        return base64.b64decode(self._call("get", key))
+        return base64.b64decode(self.call("get", key))
 
     def get_part(self, key: str, first: int, last: int) -> bytes:
-        return base64.b64decode(self._call("getPart", key, first, last))
+        return base64.b64decode(self.call("getPart", key, first, last))
 
     def get_processed(self, key: str, process: str) -> bytes:
-        return base64.b64decode(self._call("getProcessed", key, process))
+        return base64.b64decode(self.call("getProcessed", key, process))
 
     def head(self, key: str) -> tuple[int, str]:
-        found = self._call("head", key)
+        found = self.call("head", key)
         return found["size"], found["etag"].strip('"')
 
     def delete(self, key: str) -> None:
-        self._call("delete", key)
+        self.call("delete", key)
 
     def list(self, prefix: str, delimiter: str, page: int) -> Pages:
         keys: list[str] = []
@@ -220,19 +220,19 @@ class AliOss:
         while token or not count:
             asked = {"prefix": prefix, "delimiter": delimiter, "continuation-token": token}
             # Of what is empty it signs another form in V4 than the documentation says.
-            found = self._call("list", {"max-keys": page, **{name: value for name, value in asked.items() if value}})
+            found = self.call("list", {"max-keys": page, **{name: value for name, value in asked.items() if value}})
             keys += found["keys"]
             prefixes += found["prefixes"]
             token, count = found["next"], count + 1
         return Pages(keys, prefixes, count)
 
     def presign(self, method: str, key: str) -> str:
-        return str(self._call("presign", method, key))
+        return str(self.call("presign", method, key))
 
     def process(self, key: str, process: str) -> SavedAs:
         target = parse(process)[-1]  # it writes `sys/saveas` by itself
         assert isinstance(target, SaveAs)
-        found = self._call("saveas", key, target.key, process.rpartition("|")[0], target.bucket)
+        found = self.call("saveas", key, target.key, process.rpartition("|")[0], target.bucket)
         return SavedAs(found["bucket"], found["object"], found["fileSize"], found["status"])
 
 

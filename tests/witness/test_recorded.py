@@ -12,6 +12,7 @@ from tests.witness.conftest import KEYS
 from worker import settings
 from worker.emulator.memory_store import MemoryStore
 from worker.emulator.server import LocalOSS
+from worker.emulator.store import Description
 from worker.oss.answer import Answer
 from worker.oss.endpoint import parse_endpoint
 from worker.oss.names import ObjectRef
@@ -57,7 +58,7 @@ async def service() -> AsyncIterator[Service]:
     store.make_bucket("photos")
     upload = store.upload("photos", "example.jpg")
     upload.write(PICTURE.read_bytes())
-    upload.commit({"content-type": "image/jpeg"})
+    upload.commit(Description({"content-type": "image/jpeg"}))
     async with (
         LocalOSS(store, [KEYS]) as server,
         Transport(parse_endpoint(server.url), settings.Transport(), settings.Timeout(), 1) as transport,

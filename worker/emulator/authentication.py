@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from worker.emulator import refusals
-from worker.emulator.access.accounts import Account
+from worker.emulator.access.accounts import ANONYMOUS, Account
 from worker.oss.answer import parse_http_date
 from worker.oss.refusal import RefusedError
 from worker.oss.request import Request
@@ -49,12 +49,15 @@ def authenticate(
 ) -> tuple[Account, str]:
     """The account that signed a request, out of `accounts` by access key id; and the region that it was signed for.
 
-    That region is one of `regions`, or empty: a V1 signature does not name one.
+    That region is one of `regions`, or empty: a V1 signature does not name one. Of a request that is not signed at all
+    the account is `ANONYMOUS`.
 
     Raises:
-        RefusedError: It is not signed, not signed by these, not for these regions, or not now.
+        RefusedError: It is not signed by these, not for these regions, or not now.
     """
     claim = _claim(request, regions, now)
+    if claim is None:
+        return ANONYMOUS, ""
     account = accounts.get(claim.access_key_id)
     if account is None:
         raise refusals.invalid_access_key(claim.access_key_id)
@@ -74,7 +77,7 @@ def _same(expected: str, provided: str) -> bool:
     return hmac.compare_digest(expected.encode(), provided.encode())
 
 
-def _claim(request: Request, regions: Sequence[str], now: datetime) -> _Claim:
+def _claim(request: Request, regions: Sequence[str], now: datetime) -> _Claim | None:
     headers, query = dict(request.headers), dict(request.query)
     authorization = headers.get("authorization", "")
     if authorization.startswith(f"{V4} "):
@@ -87,7 +90,7 @@ def _claim(request: Request, regions: Sequence[str], now: datetime) -> _Claim:
         return _v4_query(request, regions, now)
     if "Signature" in query or "OSSAccessKeyId" in query:
         return _v1_query(request, now)
-    raise refusals.access_denied("You have no right to access this object because of bucket acl.", "0003-00000001")
+    return None
 
 
 def _v1_header(request: Request, text: str, now: datetime) -> _Claim:

@@ -14,7 +14,8 @@ from worker.emulator.drafts import Draft
 from worker.emulator.folder_listing import Directories
 from worker.emulator.layout import RESERVED, UNWRITABLE, plain_segments, stowed_name
 
-OBJECTS, HEADERS, STYLES, UPLOADS = "objects", "headers", "styles", "uploads"  # the store's own folders
+# The store's own folders.
+OBJECTS, HEADERS, STYLES, UPLOADS, STAGING = "objects", "headers", "styles", "uploads", "staging"
 
 
 class ObstructedError(Exception):
@@ -49,12 +50,14 @@ class BucketFolder:
         """A new file, to be published somewhere in this folder."""
         return Draft(self.make_own(UPLOADS))
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Write a file in one step."""
+    def write(self, path: Path, content: bytes) -> os.stat_result:
+        """Write a file in one step. Answers what `stat` says of it."""
         draft = self.draft()
         try:
             draft.write(content)
+            status = draft.status()
             draft.publish(path)
+            return status
         finally:
             draft.discard()
 

@@ -11,6 +11,7 @@ from worker.emulator import refusals
 from worker.emulator.access.identity import Identity
 from worker.emulator.budget import Budget
 from worker.emulator.store import Bucket, Clock, Content, Store
+from worker.oss.refusal import RefusedError
 from worker.oss.request import Request
 
 P = ParamSpec("P")
@@ -54,13 +55,13 @@ class Call:
         """Where the objects are."""
         return self.service.store
 
-    async def read(self, limit: int) -> bytes:
-        """The whole body, refused where it is larger than `limit` bytes."""
+    async def read(self, limit: int, beyond: RefusedError | None = None) -> bytes:
+        """The whole body, refused where it is larger than `limit` bytes, with `beyond` or as too large."""
         body = bytearray()
         async for chunk in self.body:
             body += chunk
             if len(body) > limit:
-                raise refusals.too_large(limit)
+                raise beyond or refusals.too_large(limit)
         return bytes(body)
 
     async def need_bucket(self, name: str) -> Bucket:

@@ -8,8 +8,8 @@ from defusedxml.ElementTree import fromstring
 from worker.emulator import refusals
 
 
-def request_document(body: bytes, root: str) -> Element:
-    """The document in a request's body. Its tags have no namespace.
+def request_document(body: bytes, root: str, ec: str = refusals.MALFORMED_XML) -> Element:
+    """The document in a request's body, refused with the detailed code `ec`. Its tags have no namespace.
 
     Raises:
         RefusedError: It is no such document, or one that defines entities.
@@ -17,9 +17,9 @@ def request_document(body: bytes, root: str) -> Element:
     try:
         element: Element = fromstring(body)
     except (ParseError, DefusedXmlException, ValueError, LookupError):  # an encoding that nobody knows
-        raise refusals.malformed_xml() from None
+        raise refusals.malformed_xml(ec) from None
     for each in element.iter():
         each.tag = str(each.tag).rpartition("}")[2]
     if element.tag != root:
-        raise refusals.malformed_xml()
+        raise refusals.malformed_xml(ec)
     return element

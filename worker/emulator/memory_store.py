@@ -5,16 +5,18 @@ import threading
 import time
 import weakref
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from worker.emulator.store import (
+    ACL,
     Bucket,
     Clock,
     Content,
+    Description,
     Digest,
     Digesting,
-    ObjectExistsError,
+    Guard,
     StoredObject,
     StoredStyle,
     StoreFullError,
@@ -30,29 +32,60 @@ class _Shelf:
     objects: dict[str, tuple[StoredObject, "_Body"]] = field(default_factory=dict)
     styles: dict[str, StoredStyle] = field(default_factory=dict)
     ordered: list[bytes] = field(default_factory=list)  # the keys
+    staging: "MemoryStore | None" = None
 
 
 class MemoryStore:
     """Buckets in a dictionary. Bytes of objects are never changed, so they are shared, not copied."""
 
-    def __init__(self, clock: Clock = time.time, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, clock: Clock = time.time, *, capacity: int = CAPACITY, room: "_Room | None" = None) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._room = _Room(capacity)
+        self._room = room or _Room(capacity)
         self._shelves: dict[str, _Shelf] = {}
 
     def buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
-        return [self._shelves[name].bucket for name in sorted(self._shelves)]
+        with self._lock:
+            return [self._shelves[name].bucket for name in sorted(self._shelves)]
 
     def bucket(self, name: str) -> Bucket | None:
         """The bucket, None where it does not exist."""
         shelf = self._shelves.get(name)
         return shelf.bucket if shelf else None
 
-    def make_bucket(self, name: str, region: str = "") -> None:
+    def make_bucket(self, name: str, region: str = "", acl: ACL = ACL.PRIVATE) -> None:
         """Make the bucket if it is not there; it stays in the region it was made in."""
-        self._shelves.setdefault(name, _Shelf(Bucket(name, self._clock(), region)))
+        with self._lock:
+            self._shelves.setdefault(name, _Shelf(Bucket(name, self._clock(), region, acl)))
+
+    def put_acl(self, bucket: str, acl: ACL) -> None:
+        """Say who may do what with a bucket."""
+        with self._lock:
+            shelf = self._shelves[bucket]
+            shelf.bucket = replace(shelf.bucket, acl=acl)
+
+    def delete_bucket(self, bucket: str) -> bool:
+        """Remove the bucket, unless there is anything in it; whether it was removed."""
+        with self._lock:
+            shelf = self._shelves[bucket]
+            if shelf.objects or (shelf.staging is not None and shelf.staging.buckets()):
+                return False
+            del self._shelves[bucket]
+            return True
+
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket if it is there, with all that is in it, in one step."""
+        with self._lock:
+            self._shelves.pop(name, None)
+
+    def staging(self, bucket: str, *, make: bool = False) -> "MemoryStore | None":
+        """Where uploads in parts lie until they are objects; in the same room as these."""
+        with self._lock:
+            shelf = self._shelves[bucket]
+            if shelf.staging is None and make:
+                shelf.staging = MemoryStore(self._clock, room=self._room)
+            return shelf.staging
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
         """The object without its bytes, None where it does not exist."""
@@ -67,6 +100,20 @@ class MemoryStore:
     def upload(self, bucket: str, key: str) -> "_MemoryUpload":
         """Begin to write an object."""
         return _MemoryUpload(self, bucket, key, self._room)
+
+    def describe(
+        self, bucket: str, key: str, change: Callable[[Description], Description], *, touch: bool = False
+    ) -> StoredObject | None:
+        """Change what an object is beside its bytes, in one step; None where it does not exist."""
+        with self._lock:
+            objects = self._shelves[bucket].objects
+            if key not in objects:
+                return None
+            stored, body = objects[key]
+            modified = self._clock() if touch else stored.modified
+            stored = replace(stored, description=change(stored.description), modified=modified)
+            objects[key] = stored, body
+            return stored
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object if it is there."""
@@ -110,13 +157,14 @@ class MemoryStore:
         with self._lock:
             self._shelves[bucket].styles.pop(name, None)
 
-    def _keep(self, bucket: str, stored: StoredObject, body: "_Body", *, overwrite: bool) -> None:
+    def _keep(self, bucket: str, stored: StoredObject, body: "_Body", guard: Guard | None) -> None:
         with self._lock:
             shelf = self._shelves[bucket]
-            if stored.key not in shelf.objects:
+            current = shelf.objects.get(stored.key)
+            if guard is not None:
+                guard(current[0] if current else None)
+            if current is None:
                 insort(shelf.ordered, stored.key.encode())
-            elif not overwrite:
-                raise ObjectExistsError
             shelf.objects[stored.key] = stored, body
 
 
@@ -174,12 +222,12 @@ class _MemoryUpload:
     def digest(self) -> Digest:
         return self._digesting.digest()
 
-    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
+    def commit(self, description: Description, guard: Guard | None = None) -> StoredObject:
         now = self._store._clock()  # noqa: SLF001 - an upload is a part of its store
-        stored = StoredObject(self._key, self._taken, now, self.digest(), dict(headers))
+        stored = StoredObject(self._key, self._taken, now, self.digest(), description)
         body = _Body(self._file.getvalue(), self._room)  # not copied
         self._taken = 0
-        self._store._keep(self._bucket, stored, body, overwrite=overwrite)  # noqa: SLF001 - likewise
+        self._store._keep(self._bucket, stored, body, guard)  # noqa: SLF001 - likewise
         return stored
 
     def discard(self) -> None:

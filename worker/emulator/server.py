@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from aiohttp import web
 
 from worker.emulator import refusals
 from worker.emulator.access.accounts import Access, Account
+from worker.emulator.access.acl import acl_of
 from worker.emulator.access.identity import Identity
 from worker.emulator.authentication import authenticate
 from worker.emulator.budget import SHARED
@@ -140,6 +142,8 @@ class LocalOSS:
         except Exception as error:
             if isinstance(error, OSError) and (refusal := refusals.of_disk(error)) is not None:
                 return exchange.refused(refusal)
+            if isinstance(error, KeyError | FileNotFoundError) and await self._is_gone(request.bucket):
+                return exchange.refused(refusals.no_such_bucket(request.bucket))
             path = exchange.http.raw_path.partition("?")[0]
             _logger.exception("request %s failed: %s %r", exchange.request_id, request.method, path)
             return exchange.refused(refusals.internal_error())
@@ -148,11 +152,17 @@ class LocalOSS:
         identity = self._identify(request, decision.skew_s)
         _check_names(request)
         if operation not in OPERATIONS:
-            raise refusals.not_implemented(operation)
-        identity.permit_operation(operation, request, await self._locate(request, identity))
+            raise refusals.not_signed(operation) if identity.anonymous else refusals.not_implemented(operation)
+        region = await self._locate(request, identity)
+        if not identity.unlimited:
+            await blocking(identity.permit_operation, operation, request, region)
         body = body_of(exchange.http, self._idle_s)
         call = Call(request, dict(request.query), dict(request.headers), body, self._service, identity)
         return await OPERATIONS[operation].answer(call)
+
+    async def _is_gone(self, bucket: str) -> bool:
+        """Whether a bucket is not there, or no longer: it may be deleted while something is done in it."""
+        return await blocking(self._service.store.bucket, bucket) is None
 
     def _identify(self, request: Request, skew_s: float) -> Identity:
         if not self._auth:
@@ -160,7 +170,8 @@ class LocalOSS:
         now = datetime.fromtimestamp(self._service.clock() + skew_s, UTC)
         regions = self._service.regions
         account, signed_for = authenticate(request, self._accounts, regions=regions, now=now)
-        return Identity(account, region_of_host(dict(request.headers).get("host", ""), regions) or signed_for)
+        region = region_of_host(dict(request.headers).get("host", ""), regions) or signed_for
+        return Identity(account, region, partial(acl_of, self._service.store))
 
     async def _locate(self, request: Request, identity: Identity) -> str:
         """The region of what a request is about; refused where it is not that of the endpoint."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
@@ -13,6 +14,15 @@ Clock = Callable[[], float]  # seconds since the epoch
 CHUNK = 256 << 10  # bytes of an object that are held in memory at a time
 
 
+class ACL(StrEnum):
+    """Who may do what with a bucket or an object, in the words of the headers. `DEFAULT`: what its bucket says."""
+
+    DEFAULT = "default"
+    PRIVATE = "private"
+    PUBLIC_READ = "public-read"
+    PUBLIC_READ_WRITE = "public-read-write"
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """A bucket; `created` in seconds since the epoch. An empty region means that of the server."""
@@ -20,6 +30,7 @@ class Bucket:
     name: str
     created: float
     region: str = ""
+    acl: ACL = ACL.PRIVATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +50,6 @@ class StoreFullError(Exception):
         self.capacity = capacity
 
 
-class ObjectExistsError(Exception):
-    """An upload that may not overwrite found an object under its key."""
-
-
 @dataclass(frozen=True, slots=True)
 class Digest:
     """The checksums of an object's bytes: `etag` is its MD5 in upper-case hex, as PutObject answers it."""
@@ -51,18 +58,56 @@ class Digest:
     crc64: int
 
 
+class ObjectType(StrEnum):
+    """How an object came about; the words are those of `x-oss-object-type`."""
+
+    NORMAL = "Normal"
+    APPENDABLE = "Appendable"
+    MULTIPART = "Multipart"
+    SYMLINK = "Symlink"
+
+
+Tags = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an object is beside its key and its bytes.
+
+    `headers` are those that were stored with it: `content-type`, `x-oss-meta-*` and the like, names in lower case; of a
+    symlink also its target, `x-oss-symlink-target`. `etag` is its ETag where that is not the MD5 of its bytes.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    type: ObjectType = ObjectType.NORMAL
+    etag: str = ""
+    acl: ACL = ACL.DEFAULT
+    tags: Tags = ()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object without its bytes; `size` in bytes, `modified` in seconds since the epoch.
-
-    `headers` are those that were stored with it: `content-type`, `x-oss-meta-*` and the like, names in lower case.
-    """
+    """An object without its bytes; `size` in bytes, `modified` in seconds since the epoch."""
 
     key: str
     size: int
     modified: float
     digest: Digest
-    headers: Mapping[str, str] = field(default_factory=dict)
+    description: Description = field(default_factory=Description)
+
+    @property
+    def etag(self) -> str:
+        """Its ETag, without quotes."""
+        return self.description.etag or self.digest.etag
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that were stored with it."""
+        return self.description.headers
+
+
+# Looks at the object that is there now, None for nothing, and raises what is to be raised where it may not be replaced.
+Guard = Callable[[StoredObject | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +141,8 @@ class Upload(Protocol):
         """The checksums of what was written so far."""
         ...
 
-    def commit(self, headers: Mapping[str, str], *, overwrite: bool = True) -> StoredObject:
-        """Make it the object of its key, in one step.
-
-        Raises:
-            ObjectExistsError: There is one already, and it may not be overwritten.
-        """
+    def commit(self, description: Description, guard: Guard | None = None) -> StoredObject:
+        """Make it the object of its key, in one step: nobody comes between what the guard has seen and the new one."""
         ...
 
     def discard(self) -> None:
@@ -124,8 +165,30 @@ class Store(Protocol):
         """The bucket, None where it does not exist."""
         ...
 
-    def make_bucket(self, name: str, region: str = "") -> None:
+    def make_bucket(self, name: str, region: str = "", acl: ACL = ACL.PRIVATE) -> None:
         """Make the bucket if it is not there; it stays in the region it was made in."""
+        ...
+
+    def put_acl(self, bucket: str, acl: ACL) -> None:
+        """Say who may do what with a bucket."""
+        ...
+
+    def delete_bucket(self, bucket: str) -> bool:
+        """Remove the bucket, unless there is anything in it, uploads in parts included; whether it was removed."""
+        ...
+
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket if it is there, with all that is in it, in one step.
+
+        Who is writing into it meets a FileNotFoundError or a KeyError.
+        """
+        ...
+
+    def staging(self, bucket: str, *, make: bool = False) -> "Store | None":
+        """Where uploads in parts lie until they are objects: a store of its own, which no listing of the bucket shows.
+
+        None where there is none, unless it is to be made.
+        """
         ...
 
     def stat(self, bucket: str, key: str) -> StoredObject | None:
@@ -138,6 +201,16 @@ class Store(Protocol):
 
     def upload(self, bucket: str, key: str) -> Upload:
         """Begin to write an object."""
+        ...
+
+    def describe(
+        self, bucket: str, key: str, change: Callable[[Description], Description], *, touch: bool = False
+    ) -> StoredObject | None:
+        """Change what an object is beside its bytes, in one step; None where it does not exist.
+
+        Its bytes and their checksums stay as they are, and so does its time unless it is touched. What `change` raises
+        leaves all as it was.
+        """
         ...
 
     def delete(self, bucket: str, key: str) -> None:
@@ -192,9 +265,16 @@ def digest_of(file: BinaryIO) -> Digest:
 
 def put(store: Store, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> StoredObject:
     """Store an object whose bytes are all at hand."""
+    return put_described(store, bucket, key, body, Description(headers or {}))
+
+
+def put_described(
+    store: Store, bucket: str, key: str, body: bytes, description: Description, guard: Guard | None = None
+) -> StoredObject:
+    """Store an object of any kind whose bytes are all at hand."""
     upload = store.upload(bucket, key)
     try:
         upload.write(body)
-        return upload.commit(headers or {})
+        return upload.commit(description, guard)
     finally:
         upload.discard()

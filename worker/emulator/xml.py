@@ -1,6 +1,7 @@
 """Writing XML: the few elements that answers are made of."""
 
 import re
+from datetime import UTC, datetime
 from xml.sax.saxutils import escape  # writes only: nothing is parsed here
 
 # XML 1.0 has no way to write these characters. As a reference a parser refuses them loudly, so that a listing without
@@ -15,6 +16,11 @@ def leaf(name: str, text: str) -> str:
     # A bare carriage return would be read back as a line feed.
     escaped = escape(text, {"\r": "&#xD;"})
     return f"<{name}>{_UNWRITABLE.sub(lambda match: f'&#x{ord(match[0]):X};', escaped)}</{name}>"
+
+
+def time_leaf(name: str, seconds: float) -> str:
+    """An element that holds a moment, in seconds since the epoch."""
+    return leaf(name, datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"))
 
 
 def printable(text: str) -> str:

@@ -21,6 +21,9 @@ class Account:
     expires: datetime | None = None
 
 
+ANONYMOUS = Account(Credentials("", ""), policies=())  # who does not sign may do what ACLs let anybody do
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a policies file says: the access keys, and in which region which buckets are."""

@@ -1,57 +1,52 @@
 """Operations on objects."""
 
-import base64
+from dataclasses import replace
 from email.utils import formatdate
 
 from worker.emulator import refusals
+from worker.emulator.access.rights import READ_SOURCE, READ_TAGS
 from worker.emulator.call import Answer, Call, Part, blocking
 from worker.emulator.conditions import byte_range, not_modified
 from worker.emulator.operations.processing import get_processed
-from worker.emulator.sidecar import content_type
-from worker.emulator.store import CHUNK, Content, ObjectExistsError, StoredObject, Upload
-from worker.oss.names import key_problem
-from worker.oss.process import PARAMETER
-
-MAX_OBJECT = 512 << 20  # bytes; the service takes 5 GB, a machine's disk should not have to
-MAX_METADATA = 8 << 10  # bytes of the headers that are kept with an object, names and values
-
-_KEPT = frozenset(
-    ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"]
+from worker.emulator.operations.writing import (
+    KEPT,
+    SYMLINK_TARGET,
+    check_write,
+    checksums,
+    content_md5,
+    described,
+    guard_of,
+    receive,
 )
-# What the service would do with the object and this server does not: refused, for ignoring it would be a lie.
-_UNSUPPORTED = {
-    "x-oss-callback": "",
-    "x-oss-object-acl": "default",
-    "x-oss-server-side-encryption": "",
-    "x-oss-storage-class": "Standard",
-    "x-oss-symlink-target": "",
-    "x-oss-tagging": "",
-}
+from worker.emulator.sidecar import content_type
+from worker.emulator.store import Content, ObjectType, StoredObject
+from worker.oss.process import PARAMETER
 
 
 async def put_object(call: Call) -> Answer:
     """Store an object. ETag is the MD5 in upper-case hex; the CRC64 is told because the SDKs compare it."""
-    bucket, key = call.request.bucket, call.request.key
-    await call.need_bucket(bucket)
-    _check_put(call)
-    upload = await blocking(call.store.upload, bucket, key)
+    bucket = await call.need_bucket(call.request.bucket)
+    check_write(call, "PutObject", bucket)
+    description, guard = described(call), guard_of(call)
+    upload = await blocking(call.store.upload, bucket.name, call.request.key)
     try:
-        await _receive(call, upload)
-        stored = await blocking(upload.commit, _kept_headers(call), overwrite=_may_overwrite(call))
-    except ObjectExistsError:
-        raise refusals.file_already_exists(key) from None
+        await receive(call, upload)
+        stored = await blocking(upload.commit, description, guard)
     finally:
         await blocking(upload.discard)
-    return Answer(headers=(*_checksums(stored), ("Content-MD5", _content_md5(stored.digest.etag))))
+    return Answer(headers=(*checksums(stored), ("Content-MD5", content_md5(stored.digest.etag))))
 
 
 async def get_object(call: Call) -> Answer:
     """An object, a part of it, or what a process makes of it."""
+    if call.identity.anonymous and any(name.startswith("response-") for name in call.query):
+        # Documented as forbidden; Code and message are a guess.
+        raise refusals.invalid_request("Headers of the answer can be asked for in signed requests only.")
     if PARAMETER in call.query:
         return await get_processed(call)
-    content = await _open(call)
+    content = await _follow(call, await _open(call))
     try:
-        return _answer(call, content)
+        return _answer(call, content, await _tags_told(call, content.stored))
     except BaseException:
         await blocking(content.file.close)
         raise
@@ -63,7 +58,7 @@ async def head_object(call: Call) -> Answer:
 
 
 async def get_object_meta(call: Call) -> Answer:
-    """A few facts of an object, without its headers."""
+    """A few facts of an object, without its headers; of a symlink those of itself (documented)."""
     content = await _open(call)
     await blocking(content.file.close)
     stored = content.stored
@@ -79,52 +74,6 @@ async def delete_object(call: Call) -> Answer:
     return Answer(204)
 
 
-def _check_put(call: Call) -> None:
-    if key_problem(call.request.key):
-        raise refusals.invalid_object_name(call.request.key)
-    if PARAMETER in call.query:
-        raise refusals.invalid_argument(PARAMETER, call.query[PARAMETER], "PutObject cannot process.")
-    for name, harmless in _UNSUPPORTED.items():
-        value = call.headers.get(name, "")
-        if value and value.lower() != harmless.lower():
-            raise refusals.not_implemented(f"the header {name}: {value} of PutObject")
-    _may_overwrite(call)  # a wrong value is told before the body is read
-    if sum(len(name.encode()) + len(value.encode()) for name, value in _kept_headers(call).items()) > MAX_METADATA:
-        raise refusals.too_much_metadata(MAX_METADATA)
-    length = call.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MAX_OBJECT:
-        raise refusals.too_large(MAX_OBJECT)
-
-
-async def _receive(call: Call, upload: Upload) -> None:
-    size, pending = 0, bytearray()
-    async for chunk in call.body:
-        size += len(chunk)
-        if size > MAX_OBJECT:
-            raise refusals.too_large(MAX_OBJECT)
-        pending += chunk
-        if len(pending) >= CHUNK:
-            await blocking(upload.write, bytes(pending))
-            pending.clear()
-    await blocking(upload.write, bytes(pending))
-    asked = call.headers.get("content-md5")
-    if asked is not None and asked != _content_md5(upload.digest().etag):
-        raise refusals.invalid_digest(asked)
-
-
-def _may_overwrite(call: Call) -> bool:
-    value = call.headers.get("x-oss-forbid-overwrite", "false").lower()
-    if value not in ("true", "false"):
-        message = "x-oss-forbid-overwrite must be true or false."
-        raise refusals.invalid_argument("x-oss-forbid-overwrite", value, message)
-    return value == "false"
-
-
-def _kept_headers(call: Call) -> dict[str, str]:
-    kept = {name: value for name, value in call.headers.items() if name in _KEPT or name.startswith("x-oss-meta-")}
-    return {"content-type": content_type(call.request.key)} | kept
-
-
 async def _open(call: Call) -> Content:
     await call.need_bucket(call.request.bucket)
     content = await blocking(call.store.open, call.request.bucket, call.request.key)
@@ -133,16 +82,57 @@ async def _open(call: Call) -> Content:
     return content
 
 
-def _answer(call: Call, content: Content) -> Answer:
+async def _follow(call: Call, link: Content) -> Content:
+    """What a symlink stands for; what is no symlink is itself.
+
+    Size and ETag are those of the target, the time is that of the later of the two, all else is of the link
+    (documented). Both need the right to be read.
+    """
+    if link.stored.description.type is not ObjectType.SYMLINK:
+        return link
+    await blocking(link.file.close)
+    bucket, target = await call.need_bucket(call.request.bucket), link.stored.headers.get(SYMLINK_TARGET, "")
+    await blocking(call.identity.permit, READ_SOURCE, bucket.name, target, call.service.region_of(bucket))
+    found = await blocking(call.store.open, bucket.name, target)
+    if found is None:
+        raise refusals.symlink_target_missing()
+    if found.stored.description.type is ObjectType.SYMLINK:
+        await blocking(found.file.close)
+        raise refusals.symlink_to_symlink()
+    stored = replace(
+        found.stored,
+        key=link.stored.key,
+        modified=max(link.stored.modified, found.stored.modified),
+        description=replace(link.stored.description, etag=found.stored.etag),
+    )
+    return Content(stored, found.file)
+
+
+async def _tags_told(call: Call, stored: StoredObject) -> int:
+    """How many tags an object is told to have: only who may read them learns of them (documented)."""
+    if not stored.description.tags:
+        return 0
+    bucket = await call.need_bucket(call.request.bucket)
+    may = call.identity.may(READ_TAGS, bucket.name, call.request.key, call.service.region_of(bucket))
+    return len(stored.description.tags) if may else 0
+
+
+def _answer(call: Call, content: Content, tags: int) -> Answer:
     stored = content.stored
-    headers = [*_identity(stored), ("Accept-Ranges", "bytes"), ("x-oss-object-type", "Normal")]
+    headers = [*_identity(stored), ("Accept-Ranges", "bytes"), ("x-oss-object-type", stored.description.type)]
     headers += [("x-oss-storage-class", "Standard"), *_stored_headers(call, stored)]
-    if not_modified(call.headers, stored.digest.etag, stored.modified):
+    if stored.description.type is ObjectType.APPENDABLE:
+        headers.append(("x-oss-next-append-position", str(stored.size)))
+    if tags:
+        headers.append(("x-oss-tagging-count", str(tags)))
+    if not_modified(call.headers, stored.etag, stored.modified):
         content.file.close()
         return Answer(304, tuple(headers))
-    headers += _checksums(stored)[1:]
+    headers += checksums(stored)[1:]
     wanted = byte_range(call.headers, stored.size)
     if wanted is None:
+        if stored.etag == stored.digest.etag:  # a Normal object, or a symlink to one (documented)
+            headers.append(("Content-MD5", content_md5(stored.etag)))
         return Answer(200, tuple(headers), Part(content, 0, stored.size))
     first, last = wanted
     headers.append(("Content-Range", f"bytes {first}-{last}/{stored.size}"))
@@ -150,21 +140,14 @@ def _answer(call: Call, content: Content) -> Answer:
 
 
 def _identity(stored: StoredObject) -> list[tuple[str, str]]:
-    return [("ETag", f'"{stored.digest.etag}"'), ("Last-Modified", formatdate(stored.modified, usegmt=True))]
-
-
-def _checksums(stored: StoredObject) -> list[tuple[str, str]]:
-    return [("ETag", f'"{stored.digest.etag}"'), ("x-oss-hash-crc64ecma", str(stored.digest.crc64))]
+    return [("ETag", f'"{stored.etag}"'), ("Last-Modified", formatdate(stored.modified, usegmt=True))]
 
 
 def _stored_headers(call: Call, stored: StoredObject) -> list[tuple[str, str]]:
     headers = {"content-type": content_type(stored.key)} | dict(stored.headers)
-    for name in _KEPT:
+    headers.pop(SYMLINK_TARGET, None)
+    for name in KEPT:
         override = call.query.get(f"response-{name}")
         if override:
             headers[name] = override
     return list(headers.items())
-
-
-def _content_md5(etag: str) -> str:
-    return base64.b64encode(bytes.fromhex(etag)).decode()

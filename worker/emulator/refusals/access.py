@@ -15,6 +15,13 @@ def access_denied(message: str, ec: str = "", **details: str) -> RefusedError:
     return refusal(403, "AccessDenied", message, ec, **details)
 
 
+def not_signed(action: str) -> RefusedError:
+    """Nobody has signed, and no ACL lets anybody do it. The ACL of an object has a message of its own (documented)."""
+    if action == "oss:GetObjectAcl":
+        return access_denied("You do not have read acl permission on this object.", "0003-00000007")
+    return access_denied("You have no right to access this object because of bucket acl.", "0003-00000001")
+
+
 def not_permitted(action: str, *, on_object: bool, explicit: bool) -> RefusedError:
     """No policy allows the action (or, `explicit`, one denies it).
 
@@ -24,6 +31,8 @@ def not_permitted(action: str, *, on_object: bool, explicit: bool) -> RefusedErr
         message, ec = "Access denied by bucket policy.", "0003-00000201"
     elif action == "oss:PutBucket":
         message, ec = "You have no right to access this bucket.", "0003-00000202"
+    elif action == "oss:GetObjectAcl":
+        message, ec = "You do not have read acl permission on this object.", "0003-00000007"
     elif on_object:
         message, ec = "You have no right to access this object because of bucket acl.", "0003-00000001"
     else:

@@ -51,6 +51,12 @@ def bucket_already_exists(bucket: str) -> RefusedError:
     return refusal(409, "BucketAlreadyExists", message, BucketName=bucket)
 
 
+def bucket_not_empty(bucket: str) -> RefusedError:
+    """The bucket is to be deleted, and there is something in it."""
+    message = "The bucket has objects. Please delete them first."
+    return refusal(409, "BucketNotEmpty", message, "0015-00000301", BucketName=bucket)
+
+
 def store_full(capacity: int) -> RefusedError:
     """The store is in memory and has no room: a limit of the local OSS, and a code after which nobody tries again."""
     message = f"A local OSS in memory holds {capacity:,} bytes in all; delete objects, or serve a folder."

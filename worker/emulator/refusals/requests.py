@@ -3,10 +3,17 @@
 from worker.emulator.refusals.answering import refusal
 from worker.oss.refusal import RefusedError
 
+MALFORMED_XML = "0015-00000231"  # EC
+
 
 def invalid_argument(name: str, value: str, message: str, ec: str = "") -> RefusedError:
     """An argument of the request is wrong."""
     return refusal(400, "InvalidArgument", message, ec, ArgumentName=name, ArgumentValue=value)
+
+
+def missing_argument(name: str, ec: str = "") -> RefusedError:
+    """An argument that the operation needs is not there. Recorded of Content-MD5."""
+    return refusal(400, "MissingArgument", "Missing Some Required Arguments.", ec, ArgumentName=name)
 
 
 def invalid_request(message: str) -> RefusedError:
@@ -32,10 +39,10 @@ def too_much_metadata(limit: int) -> RefusedError:
     return refusal(400, "InvalidArgument", message, "0011-00000002")
 
 
-def malformed_xml() -> RefusedError:
+def malformed_xml(ec: str = MALFORMED_XML) -> RefusedError:
     """The body is not the document that the operation needs."""
     message = "The XML you provided was not well-formed or did not validate against our published schema."
-    return refusal(400, "MalformedXML", message, "0015-00000231")
+    return refusal(400, "MalformedXML", message, ec)
 
 
 def malformed_request() -> RefusedError:

@@ -103,7 +103,7 @@ _TABLE = {
     "AccessDenied": (
         Remedy.NONE,
         "These credentials may not do this.",
-        "Allow what `oss-saveas policy` prints: oss:GetObject and oss:PostProcessTask on sources, oss:PutObject on targets.",
+        "Allow what `oss-saveas policy` prints, such as oss:GetObject on sources and oss:PutObject on targets.",
     ),
     "SignatureDoesNotMatch": (
         Remedy.NONE,

@@ -65,7 +65,7 @@ async def test_shards_and_processes_divide_the_work_without_a_rest(desk: Desk) -
         assert sum(ended.json["saved"] for ended in ends) == 200 == len(server.posts) == len(desk.saved())
 
 
-@pytest.mark.parametrize("results", ["./results", "oss://results/logs"])
+@pytest.mark.parametrize("results", ["./results", pytest.param("oss://results/logs", marks=pytest.mark.chaos)])
 async def test_a_killed_process_is_started_again_and_goes_on_where_it_was(desk: Desk, results: str) -> None:
     async with StandIn(buckets(), delay_s=0.02) as server:
         desk.set_up(server, rate=200, concurrency=CONCURRENCY, results=results)

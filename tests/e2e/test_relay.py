@@ -274,7 +274,7 @@ def way() -> Iterator[Way]:
         runner.run(serving.__aexit__(None, None, None))
 
 
-@examples(200)
+@examples(150)
 @given(CUTS)
 def test_a_connection_that_breaks_at_any_byte_is_made_up_for(way: Way, cut: Cut) -> None:
     outcome, target = way.relayed(lambda number: None if number else cut)
@@ -282,7 +282,7 @@ def test_a_connection_that_breaks_at_any_byte_is_made_up_for(way: Way, cut: Cut)
     assert target == way.whole
 
 
-@examples(200)
+@examples(150)
 @given(CUTS)
 def test_connections_that_all_break_leave_no_wrong_target_recorded_as_saved(way: Way, cut: Cut) -> None:
     outcome, target = way.relayed(lambda _: cut, attempts=2)

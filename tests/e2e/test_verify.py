@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.desk import CONFIG, MANIFEST, Desk, lines_in, until
 from tests.stand_in import Reply, Seen, StandIn, keys_below, refusal
 
-PLACES = ["./results", "oss://results/logs"]
+PLACES = [pytest.param("./results", marks=pytest.mark.chaos), "oss://results/logs"]
 
 
 def lost(server: StandIn, *numbers: int) -> None:

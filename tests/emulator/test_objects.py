@@ -232,7 +232,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_sent(client: Client
     request = client.sign(Request("PUT", "photos", "large"))
     lines = [f"{name}: {value}" for name, value in (*request.headers, *headers)]
     head = "\r\n".join(["PUT /photos/large HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""])
-    answer = await client.exchange(head.encode())
+    answer = await client.exchange(head.encode(), hurries=True)
     assert (answer.status, code_of(answer.body)) == (400, "EntityTooLarge")
     assert store.stat("photos", "large") is None
 

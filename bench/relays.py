@@ -141,4 +141,6 @@ async def _serve(count: int, megabytes: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit(main())
     asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))

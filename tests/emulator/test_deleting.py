@@ -93,6 +93,7 @@ async def test_a_thousand_keys_are_deleted_and_no_more(client: Client, store: St
         (b"<Delete><Object><Key>a.jpg</Key></Object><Object/></Delete>", "0016-00000613"),
         (b"<Delete><Object><Key>a.jpg</Key></Object><Object><Key/></Object></Delete>", "0016-00000613"),
         (b"<Delete><Object><Key>a.jpg</Key></Object>" + b" " * (2 << 20) + b"</Delete>", "0015-00000231"),
+        (b"<Delete><Object><Key>a.jpg</Key></Object>" + b"<a/>" * 100_000 + b"</Delete>", "0016-00000608"),
     ],
 )
 async def test_what_is_no_list_of_keys_deletes_nothing(client: Client, store: Store, body: bytes, ec: str) -> None:

@@ -102,6 +102,19 @@ def test_parts_that_were_under_way_in_a_killed_server_are_cleaned_up(tmp_path: P
     assert list(multipart.parts_of(store, upload)) == [1]
 
 
+def test_an_upload_that_a_killed_server_has_only_half_begun_keeps_no_bucket(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("photos")
+    upload = started(store, {1: LARGE})
+    staging = store.staging("photos")
+    assert staging is not None
+    staging.make_bucket("0b" * 16)  # and then it was killed
+    again = FolderStore(tmp_path)
+    assert [path.name for path in (tmp_path / "photos/.oss/staging").iterdir()] == [upload.id.lower()]
+    multipart.abort(again, upload)
+    assert again.delete_bucket("photos")
+
+
 def test_what_a_person_does_to_an_upload_harms_no_other(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.make_bucket("photos")

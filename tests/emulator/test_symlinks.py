@@ -124,3 +124,12 @@ async def test_both_the_symlink_and_its_target_must_be_allowed(
     access = Access((Account(KEYS, (Policy((Statement(Effect.ALLOW, ("oss:GetObject",), resources),)),)),))
     async with LocalOSS(store, access=access, clock=NOW.timestamp) as server:
         assert (await Client(server.url).get("photos", "link")).status == status
+
+
+async def test_a_symlink_is_no_part(client: Client) -> None:
+    await linked(client)
+    begun = await client.post("photos", "parts", b"", ("uploads", ""))
+    upload = ElementTree.fromstring(begun.body).findtext("UploadId", "")
+    query = ("partNumber", "1"), ("uploadId", upload)
+    answer = await client.call("PUT", "photos", "parts", *query, x_oss_copy_source="/photos/link")
+    assert code_of(answer) == (501, "NotImplemented")

@@ -56,7 +56,11 @@ class FolderStore:
         self._stagings: dict[Path, FolderStore] = {}
         for bucket in self.buckets():
             drop_abandoned(self.root / bucket.name / RESERVED / UPLOADS)
-            self.staging(bucket.name)  # likewise
+            staging = self.staging(bucket.name)  # likewise
+            if staging is not None:
+                for begun in staging.buckets():
+                    with suppress(OSError):  # it is not ours to clean
+                        staging.delete_bucket(begun.name)  # empty: a kill came before it said what it is to become
 
     def buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""

@@ -96,7 +96,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         ),
         "UploadPart": Operation(upload_part, _DOCUMENTED, "numbers 1 to 10,000, up to 512 MiB; Content-MD5, CRC-64"),
         "UploadPartCopy": Operation(
-            upload_part_copy, _DOCUMENTED, "ranges and conditions; of an appendable object, too (a guess)"
+            upload_part_copy, _DOCUMENTED, "ranges and conditions; of an appendable object (a guess), of no symlink"
         ),
         "CompleteMultipartUpload": Operation(
             complete_multipart_upload,

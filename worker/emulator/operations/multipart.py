@@ -21,7 +21,7 @@ from worker.emulator.operations.writing import (
     guard_of,
     receive,
 )
-from worker.emulator.store import Guard, StoredObject
+from worker.emulator.store import Guard, ObjectType, StoredObject
 from worker.emulator.xml import branch, document, leaf, time_leaf
 from worker.oss.answer import normal_etag
 from worker.oss.names import ObjectRef
@@ -183,6 +183,9 @@ def _copy_part(
     with opened_source(call, source) as content:
         if content is None:
             return None
+        if content.stored.description.type is ObjectType.SYMLINK:
+            # What the service does is not known; a symlink itself has no bytes, and a part without any would be a lie.
+            raise refusals.not_implemented("UploadPartCopy of a symlink")
         size = content.stored.size
         wanted = byte_range(headers_of_source(call), size)
         first, last = wanted or (0, size - 1)

@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape
 import pytest
 from defusedxml import ElementTree
 
-from tests.emulator.client import Client
+from tests.emulator.client import Client, unsigned
 from tests.emulator.stores import STORES
-from worker.emulator.store import Store, put
+from worker.emulator.store import ACL, Store, put
 from worker.oss.answer import Answer, parse_error
 from worker.oss.request import Request
 
@@ -125,3 +125,13 @@ async def test_a_key_that_can_be_none_and_a_version_delete_nothing(client: Clien
 
 async def test_the_bucket_has_to_be_there(client: Client) -> None:
     assert parse_error(await delete(client, body_of(["a"]), of="missing")).code == "NoSuchBucket"
+
+
+async def test_who_has_not_signed_learns_nothing_of_a_bucket(client: Client, store: Store) -> None:
+    stranger = Client(client.url, sign=unsigned)
+    for bucket in ("photos", "not-there"):
+        answer = await stranger.post(bucket, "", b"no XML", ("delete", ""))
+        assert (answer.status, parse_error(answer).code) == (403, "AccessDenied")
+    store.put_acl("photos", ACL.PUBLIC_READ_WRITE)
+    answer = await stranger.post("photos", "", b"no XML", ("delete", ""))
+    assert (answer.status, parse_error(answer).code) == (400, "MissingArgument")

@@ -17,8 +17,8 @@ from tests.emulator.hostile import lying_jpeg, whole_png
 from worker.emulator.budget import WORKING_MEMORY, Budget, HeldBytes, Lease, TooMuchMemoryError
 from worker.emulator.images import MAX_SOURCE, weight
 from worker.emulator.images.libvips import Image
-from worker.emulator.memory_store import MemoryStore
-from worker.emulator.store import StoreFullError, put
+from worker.emulator.memory_store import OVERHEAD, MemoryStore
+from worker.emulator.store import Description, StoreFullError, put, put_described
 from worker.oss.encoding import to_base64
 from worker.oss.limits import MAX_RESULT_PIXELS
 
@@ -141,7 +141,7 @@ def test_there_is_room_for_what_cameras_make(source: str, result: str, megapixel
 
 
 def test_a_body_takes_its_room_in_memory_until_nobody_holds_it() -> None:
-    store = MemoryStore(capacity=10)
+    store = MemoryStore(capacity=10 + OVERHEAD)
     store.make_bucket("photos")
     put(store, "photos", "a", b"12345678")
     with pytest.raises(StoreFullError):
@@ -158,6 +158,18 @@ def test_a_body_takes_its_room_in_memory_until_nobody_holds_it() -> None:
     content.file.close()
     del content
     assert put(store, "photos", "b", b"1234567890").size == 10
+
+
+def test_an_object_without_bytes_takes_room_for_what_is_told_of_it() -> None:
+    store = MemoryStore(capacity=3 * OVERHEAD)
+    store.make_bucket("photos")
+    put(store, "photos", "a", b"")
+    described = Description({"x-oss-meta-a": "x" * OVERHEAD}, tags=(("a", "b"),))
+    with pytest.raises(StoreFullError):
+        put_described(store, "photos", "b", b"", described)
+    assert store.stat("photos", "b") is None
+    store.delete("photos", "a")
+    put_described(store, "photos", "b", b"", described)
 
 
 def test_work_waits_in_the_order_in_which_it_came() -> None:

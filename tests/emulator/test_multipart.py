@@ -147,6 +147,12 @@ async def test_a_part_has_a_number_from_1_to_10000(client: Client, number: str) 
     assert (await sent(client, upload, 10_000, b"")).status == 200
 
 
+async def test_a_part_without_its_number_is_no_object(client: Client, store: Store) -> None:
+    query = ("uploadId", await begun(client))
+    assert told(await client.post("photos", KEY, b"x", query, method="PUT")) == (400, "InvalidArgument")
+    assert store.stat("photos", KEY) is None
+
+
 async def test_a_part_that_is_not_what_its_md5_says_is_refused(client: Client) -> None:
     upload = await begun(client)
     right = base64.b64encode(bytes.fromhex(hex_of(SMALL))).decode()

@@ -103,6 +103,14 @@ async def test_put_keeps_headers_and_get_gives_them_back(client: Client) -> None
     assert "x" not in answer.headers
 
 
+@pytest.mark.parametrize("name", ["callback", "callback-var"])
+async def test_nobody_is_called_back_and_that_is_said(client: Client, store: MemoryStore, name: str) -> None:
+    answer = await client.post("photos", "new", b"x", (name, "eyJ9"), method="PUT")
+    assert (answer.status, code_of(answer.body)) == (501, "NotImplemented")
+    assert f"the argument {name} of PutObject".encode() in answer.body
+    assert store.stat("photos", "new") is None
+
+
 async def test_without_a_content_type_the_extension_says_it(client: Client) -> None:
     await client.put("photos", "new.webp", b"")
     await client.put("photos", "new", b"")

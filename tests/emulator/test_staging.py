@@ -8,7 +8,7 @@ import pytest
 from tests.emulator.client import Client, unsigned
 from worker.emulator import multipart
 from worker.emulator.folder_store import FolderStore
-from worker.emulator.memory_store import MemoryStore
+from worker.emulator.memory_store import OVERHEAD, MemoryStore
 from worker.emulator.multipart import MIN_SIZE, MultipartUpload, NoPartError
 from worker.emulator.server import LocalOSS
 from worker.emulator.store import Description, ObjectType, Store, StoreFullError, put
@@ -53,7 +53,7 @@ def test_a_part_that_is_replaced_while_the_upload_is_completed_does_not_become_t
 
 
 def test_uploads_lie_in_the_room_of_the_store() -> None:
-    store = MemoryStore(capacity=3 * MIN_SIZE)
+    store = MemoryStore(capacity=3 * MIN_SIZE + 4 * OVERHEAD)
     store.make_bucket("photos")
     upload = started(store, {1: LARGE, 2: LARGE})
     with pytest.raises(StoreFullError):

@@ -23,6 +23,7 @@ from worker.emulator.store import (
 )
 
 _BATCH = 100  # keys of a listing
+OVERHEAD = 2 << 10  # bytes that an object takes beside its own and those of its headers and tags
 CAPACITY = 256 << 20  # bytes of all objects together: with the memory that pictures are drawn in, less than a gigabyte
 
 
@@ -188,11 +189,11 @@ class _Room:
 
 
 class _Body:
-    """The bytes of an object, for as long as anybody holds them."""
+    """The bytes of an object, for as long as anybody holds them; `taken` is all of its room."""
 
-    def __init__(self, data: bytes, room: _Room) -> None:
+    def __init__(self, data: bytes, room: _Room, taken: int) -> None:
         self.data = data
-        weakref.finalize(self, room.give, len(data))
+        weakref.finalize(self, room.give, taken)
 
 
 class _Opened(io.BytesIO):
@@ -225,7 +226,9 @@ class _MemoryUpload:
     def commit(self, description: Description, guard: Guard | None = None) -> StoredObject:
         now = self._store._clock()  # noqa: SLF001 - an upload is a part of its store
         stored = StoredObject(self._key, self._taken, now, self.digest(), description)
-        body = _Body(self._file.getvalue(), self._room)  # not copied
+        beside = OVERHEAD + _size(description)
+        self._room.take(beside)
+        body = _Body(self._file.getvalue(), self._room, self._taken + beside)  # not copied
         self._taken = 0
         self._store._keep(self._bucket, stored, body, guard)  # noqa: SLF001 - likewise
         return stored
@@ -234,3 +237,8 @@ class _MemoryUpload:
         self._file.close()
         self._room.give(self._taken)
         self._taken = 0
+
+
+def _size(description: Description) -> int:
+    pairs = [*description.headers.items(), *description.tags]
+    return sum(len(name) + len(value) for name, value in pairs)

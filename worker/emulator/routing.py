@@ -140,8 +140,8 @@ def _object_operation(request: Request, verb: str, names: set[str]) -> str:
         case "POST":
             return next((operation for name, operation in POST.items() if name in names), "PostObject")
         case "PUT":
-            copies, part = "x-oss-copy-source" in dict(request.headers), "partNumber" in names
-            if part:
+            copies = "x-oss-copy-source" in dict(request.headers)
+            if names & {"partNumber", "uploadId"}:  # with one of them alone it is refused: a part is no object
                 return "UploadPartCopy" if copies else "UploadPart"
             return "CopyObject" if copies else "PutObject"
         case "DELETE" if "uploadId" in names:

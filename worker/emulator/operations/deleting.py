@@ -21,9 +21,11 @@ _NO_DELETE, _NO_KEY = "0016-00000608", "0016-00000613"
 
 async def delete_multiple_objects(call: Call) -> Answer:
     """Remove all of the objects that are named, or none: where one key may not be deleted, nothing is (a guess)."""
-    encode = encoder(call.query)
+    encode, bucket = encoder(call.query), call.request.bucket
+    if call.identity.anonymous:  # who must not know whether there is such a bucket, nor send what nobody asked for
+        await blocking(call.identity.permit, DELETE, bucket, "", call.service.regions[0])
     wanted = _wanted(await _body(call))
-    region = call.service.region_of(await call.need_bucket(call.request.bucket))
+    region = call.service.region_of(await call.need_bucket(bucket))
     await blocking(_delete, call, wanted.keys, region)
     if wanted.quiet:
         return Answer()  # it would tell what could not be deleted

@@ -56,6 +56,9 @@ def check_write(call: Call, operation: str, bucket: Bucket) -> None:
         value = call.headers.get(name, "")
         if value and value.lower() != harmless.lower():
             raise refusals.not_implemented(f"the header {name}: {value} of {operation}")
+    for name in ("callback", "callback-var"):  # as presigned URLs have it
+        if call.query.get(name):
+            raise refusals.not_implemented(f"the argument {name} of {operation}")
     if call.headers.get(TAGGING):
         call.identity.permit("oss:PutObjectTagging", bucket.name, call.request.key, call.service.region_of(bucket))
 

@@ -259,11 +259,14 @@ class Objects(RuleBasedStateMachine):
         upload = self.uploads[index % len(self.uploads)]
         query = ("partNumber", str(number)), ("uploadId", upload.id)
         code = self.code("PUT", upload.key, *query, x_oss_copy_source=f"/{BUCKET}/{quote(source)}")
-        if source in self.there:
-            assert code == ""
-            upload.parts[number] = self.there[source].body
-        else:
+        found = self.there.get(source)
+        if found is None:
             assert code == "NoSuchKey"
+        elif found.kind == "Symlink":
+            assert code == "InvalidArgument"
+        else:
+            assert code == ""
+            upload.parts[number] = found.body
 
     @precondition(lambda self: self.uploads)
     @rule(index=st.integers(0, 2), numbers=st.lists(NUMBERS, min_size=1, max_size=3))

@@ -11,7 +11,7 @@ from worker.emulator.conditions import byte_range
 from worker.emulator.documents import request_document
 from worker.emulator.multipart import MultipartUpload, Part
 from worker.emulator.operations.arguments import encoder, integer
-from worker.emulator.operations.copying import COPY_SOURCE, find_source, headers_of_source, opened_source, pour
+from worker.emulator.operations.copying import COPY_SOURCE, find_source, headers_of_source, opened_source
 from worker.emulator.operations.writing import (
     MAX_OBJECT,
     check_write,
@@ -21,7 +21,7 @@ from worker.emulator.operations.writing import (
     guard_of,
     receive,
 )
-from worker.emulator.store import Guard, ObjectType, StoredObject
+from worker.emulator.store import Guard, ObjectType, StoredObject, pour
 from worker.emulator.xml import branch, document, leaf, time_leaf
 from worker.oss.answer import normal_etag
 from worker.oss.names import ObjectRef

@@ -8,6 +8,7 @@ from defusedxml import ElementTree
 
 from tests.emulator.client import Client
 from tests.emulator.stores import STORES
+from worker.emulator import multipart
 from worker.emulator.folder_store import FolderStore
 from worker.emulator.layout import RESERVED
 from worker.emulator.store import ACL, Description, Store, put
@@ -176,6 +177,21 @@ def test_half_of_a_stowed_object_does_not_keep_a_bucket(tmp_path: Path) -> None:
     (stowed,) = (path for path in (tmp_path / "bucket" / RESERVED / "objects").iterdir() if path.suffix != ".key")
     stowed.unlink()  # as a kill leaves it that comes after the key was written
     assert store.delete_bucket("bucket")
+
+
+def test_an_upload_that_was_only_half_begun_does_not_keep_a_bucket(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    staging = store.staging("bucket", make=True)
+    assert staging is not None
+    staging.make_bucket("0a" * 16)  # as a kill leaves it that comes before it says what it is to be
+    assert multipart.uploads_of(store, "bucket") == []
+    put(staging, "0a" * 16, "upload", b"a")
+    assert [upload.key for upload in multipart.uploads_of(store, "bucket")] == ["a"]
+    assert not store.delete_bucket("bucket")
+    staging.delete("0a" * 16, "upload")
+    assert store.delete_bucket("bucket")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rubbish_for_an_acl_is_private(tmp_path: Path) -> None:

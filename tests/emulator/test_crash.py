@@ -249,6 +249,26 @@ def test_only_drafts_are_cleaned_up(tmp_path: Path) -> None:
     assert (tmp_path / "kept").exists()
 
 
+def test_a_kill_before_an_object_is_touched_costs_its_description_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    store.make_bucket("bucket")
+    old = Description({"x-oss-meta-a": "b"}, acl=ACL.PRIVATE)
+    put_described(store, "bucket", "a", b"old", old)
+
+    def killed(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "utime", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.describe("bucket", "a", lambda _: Description({"x-oss-meta-a": "new"}), touch=True)
+    again = FolderStore(tmp_path).stat("bucket", "a")
+    assert again is not None
+    assert again.description == old
+
+
 def test_a_kill_between_sidecar_and_rename_costs_the_old_object_nothing(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.make_bucket("bucket")

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import md5
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -36,12 +37,18 @@ BUCKET = "bucket"
 LEAST = 102_400  # bytes of a part that is not the last
 KEYS = st.sampled_from(["a", "a/b", "a/b/c", "a//b", "a-b", "A", "b/", ".oss/staging", "照/1"])
 BODIES = st.builds(lambda letter, size: letter * size, st.sampled_from([b"x", b"y"]), st.sampled_from([0, 3, LEAST]))
-METAS = st.sampled_from(["", "one", "two"])
+METAS = TAGS = st.sampled_from(["", "one", "two"])
+ACLS = st.sampled_from(["default", "private", "public-read"])
 NUMBERS = st.sampled_from([1, 2, 3, 10_000])
 
 
 def etag_of(body: bytes) -> str:
     return md5(body, usedforsecurity=False).hexdigest().upper()
+
+
+def in_order(entry: tuple[str, bool]) -> bytes:
+    """The order of a listing's entries: a name, and whether it is a common prefix."""
+    return entry[0].encode()
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,12 @@ class Modelled:
     meta: str
     etag: str
     target: str = ""
+    acl: str = "default"
+    tags: str = ""
 
 
-def normal(body: bytes, meta: str) -> Modelled:
-    return Modelled("Normal", body, meta, etag_of(body))
+def normal(body: bytes, meta: str, tags: str = "") -> Modelled:
+    return Modelled("Normal", body, meta, etag_of(body), tags=tags)
 
 
 @dataclass
@@ -91,9 +100,13 @@ class Objects(RuleBasedStateMachine):
         return FolderStore(self.root)
 
     def teardown(self) -> None:
-        self.runner.close()
-        self.pictures.shutdown()
-        shutil.rmtree(self.root)
+        try:
+            for delimiter, older in product(["", "/"], [False, True]):
+                self.check_listing("", delimiter, "1", older)
+        finally:
+            self.runner.close()
+            self.pictures.shutdown()
+            shutil.rmtree(self.root)
 
     def call(self, method: str, key: str = "", *query: tuple[str, str], body: bytes = b"", **headers: str) -> Answer:
         """What is answered. Raises RefusalError, or AssertionError for a 5xx."""
@@ -128,14 +141,15 @@ class Objects(RuleBasedStateMachine):
         root: Element = ElementTree.fromstring(answer.body)
         return root
 
-    @rule(key=KEYS, body=BODIES, meta=METAS, keep=st.booleans())
-    def put(self, key: str, body: bytes, meta: str, keep: bool) -> None:
-        code = self.code("PUT", key, body=body, x_oss_meta_a=meta, x_oss_forbid_overwrite=str(keep).lower())
+    @rule(key=KEYS, body=BODIES, meta=METAS, tags=TAGS, acl=ACLS, keep=st.booleans())
+    def put(self, key: str, body: bytes, meta: str, tags: str, acl: str, keep: bool) -> None:
+        headers = {"x_oss_meta_a": meta, "x_oss_tagging": tags, "x_oss_object_acl": acl}
+        code = self.code("PUT", key, body=body, **headers, x_oss_forbid_overwrite=str(keep).lower())
         if keep and key in self.there:
             assert code == "FileAlreadyExists"
         else:
             assert code == ""
-            self.there[key] = normal(body, meta)
+            self.there[key] = replace(normal(body, meta, tags), acl=acl)
 
     @rule(key=KEYS, body=BODIES, meta=METAS, off=st.sampled_from([0, 0, 0, 1]))
     def append(self, key: str, body: bytes, meta: str, off: int) -> None:
@@ -149,7 +163,9 @@ class Objects(RuleBasedStateMachine):
         else:
             assert code == ""
             whole = (old.body if old else b"") + body
-            self.there[key] = Modelled("Appendable", whole, old.meta if old else meta, f"{etag_of(whole)[:24]}{0:08}")
+            etag = f"{etag_of(whole)[:24]}{0:08}"
+            begun = old or Modelled("Appendable", b"", meta, "")
+            self.there[key] = replace(begun, body=whole, etag=etag)
 
     @rule(source=KEYS, key=KEYS, meta=METAS, replace=st.booleans())
     def copy(self, source: str, key: str, meta: str, replace: bool) -> None:
@@ -167,14 +183,29 @@ class Objects(RuleBasedStateMachine):
         assert code == ""
         meta = meta if replace or source == key else old.meta
         if source == key or old.kind == "Symlink":
-            self.there[key] = Modelled(old.kind, old.body, meta, old.etag, old.target)
+            self.there[key] = Modelled(old.kind, old.body, meta, old.etag, old.target, tags=old.tags)
         else:
-            self.there[key] = normal(old.body, meta)
+            self.there[key] = normal(old.body, meta, old.tags)
 
     @rule(key=KEYS, aim=KEYS, meta=METAS)
     def link(self, key: str, aim: str, meta: str) -> None:
         assert self.code("PUT", key, ("symlink", ""), x_oss_symlink_target=quote(aim), x_oss_meta_a=meta) == ""
         self.there[key] = Modelled("Symlink", b"", meta, etag_of(aim.encode()), aim)
+
+    @rule(key=KEYS, acl=ACLS)
+    def change_acl(self, key: str, acl: str) -> None:
+        code = self.code("PUT", key, ("acl", ""), x_oss_object_acl=acl)
+        assert code == ("" if key in self.there else "NoSuchKey")
+        if key in self.there:
+            self.there[key] = replace(self.there[key], acl=acl)
+
+    @rule(key=KEYS, tags=TAGS)
+    def tag(self, key: str, tags: str) -> None:
+        body = f"<Tagging><TagSet><Tag><Key>{tags}</Key><Value/></Tag></TagSet></Tagging>".encode()
+        code = self.code("PUT" if tags else "DELETE", key, ("tagging", ""), body=body)
+        assert code == ("" if key in self.there else "NoSuchKey")
+        if key in self.there:
+            self.there[key] = replace(self.there[key], tags=tags)
 
     @rule(key=KEYS)
     def delete(self, key: str) -> None:
@@ -213,29 +244,39 @@ class Objects(RuleBasedStateMachine):
         prefix=st.sampled_from(["", "a", "a/", "b/", ".oss"]),
         delimiter=st.sampled_from(["", "/", "b"]),
         limit=st.sampled_from(["1", "2", "1000"]),
+        older=st.booleans(),
     )
-    def listing(self, prefix: str, delimiter: str, limit: str) -> None:
-        found: list[str] = []
+    def listing(self, prefix: str, delimiter: str, limit: str, older: bool) -> None:
+        self.check_listing(prefix, delimiter, limit, older)
+
+    def check_listing(self, prefix: str, delimiter: str, limit: str, older: bool) -> None:
+        """Page by page every entry comes once, in order."""
+        found: list[tuple[str, bool]] = []
         token: tuple[tuple[str, str], ...] = ()
-        query = ("list-type", "2"), ("prefix", prefix), ("delimiter", delimiter), ("max-keys", limit)
+        query = ("list-type", "1" if older else "2"), ("prefix", prefix), ("delimiter", delimiter), ("max-keys", limit)
+        here, there = ("marker", "NextMarker") if older else ("continuation-token", "NextContinuationToken")
         while True:
             page = self.document(*query, *token)
-            for entry in page.iter("Contents"):
-                key = entry.findtext("Key", "")
-                found.append(key)
+            keys = [(entry.findtext("Key", ""), False) for entry in page.iter("Contents")]
+            prefixes = [(entry.findtext("Prefix", ""), True) for entry in page.iter("CommonPrefixes")]
+            assert len(keys + prefixes) <= int(limit)
+            for entries in (keys, prefixes):
+                assert entries == sorted(entries, key=in_order)
+                assert not found or all(in_order(found[-1]) < in_order(entry) for entry in entries), "pages overlap"
+            found += sorted(keys + prefixes, key=in_order)
+            for (key, _), entry in zip(keys, page.iter("Contents"), strict=True):
                 stored = self.there[key]
                 told = tuple(entry.findtext(tag) for tag in ("Type", "Size", "ETag"))
                 assert told == (stored.kind, str(len(stored.body)), f'"{stored.etag}"')
-            found += [f"|{entry.findtext('Prefix')}" for entry in page.iter("CommonPrefixes")]
             if page.findtext("IsTruncated") == "false":
                 break
-            token = (("continuation-token", page.findtext("NextContinuationToken", "")),)
+            token = ((here, page.findtext(there, "")),)
         wanted = set()
         for key in self.there:
             if key.startswith(prefix):
                 end = key.find(delimiter, len(prefix)) if delimiter else -1
-                wanted.add(key if end < 0 else f"|{key[: end + len(delimiter)]}")
-        assert sorted(found) == sorted(wanted)
+                wanted.add((key, False) if end < 0 else (key[: end + len(delimiter)], True))
+        assert found == sorted(wanted, key=in_order)
 
     @precondition(lambda self: len(self.uploads) < 3)
     @rule(key=KEYS, meta=METAS)
@@ -259,11 +300,14 @@ class Objects(RuleBasedStateMachine):
         upload = self.uploads[index % len(self.uploads)]
         query = ("partNumber", str(number)), ("uploadId", upload.id)
         code = self.code("PUT", upload.key, *query, x_oss_copy_source=f"/{BUCKET}/{quote(source)}")
-        if source in self.there:
-            assert code == ""
-            upload.parts[number] = self.there[source].body
-        else:
+        found = self.there.get(source)
+        if found is None:
             assert code == "NoSuchKey"
+        elif found.kind == "Symlink":
+            assert code == "InvalidArgument"
+        else:
+            assert code == ""
+            upload.parts[number] = found.body
 
     @precondition(lambda self: self.uploads)
     @rule(index=st.integers(0, 2), numbers=st.lists(NUMBERS, min_size=1, max_size=3))
@@ -307,6 +351,8 @@ class Objects(RuleBasedStateMachine):
                 assert content.file.read() == wanted.body
             assert (content.stored.etag, content.stored.description.type) == (wanted.etag, wanted.kind)
             assert content.stored.headers.get("x-oss-meta-a") == wanted.meta
+            assert content.stored.description.acl == wanted.acl
+            assert content.stored.description.tags == (((wanted.tags, ""),) if wanted.tags else ())
 
     @invariant()
     def uploads_are_those_of_the_model(self) -> None:

@@ -17,7 +17,7 @@ from worker.emulator.access.policy import Effect, Policy, Statement
 from worker.emulator.multipart import MIN_SIZE, MultipartUpload, NoUploadError
 from worker.emulator.server import LocalOSS
 from worker.emulator.store import ACL, Description, Store, put
-from worker.oss.answer import Answer
+from worker.oss.answer import Answer, parse_error
 
 pytestmark = BOTH_STORES
 
@@ -234,6 +234,15 @@ async def test_a_part_is_copied_if_its_conditions_hold(client: Client, store: St
     assert list((await listed_parts(client, upload)).iter("Part")) == []
     missing = await sent(client, upload, 1, b"", x_oss_copy_source="/photos/missing")
     assert told(missing) == (404, "NoSuchKey")
+
+
+async def test_no_part_is_copied_from_a_symlink(client: Client, store: Store) -> None:
+    put(store, "photos", "source", SMALL)
+    await client.call("PUT", "photos", "link", ("symlink", ""), x_oss_symlink_target="source")
+    upload = await begun(client)
+    refused = parse_error(await sent(client, upload, 1, b"", x_oss_copy_source="/photos/link"))
+    assert (refused.http, refused.code, refused.ec) == (400, "InvalidArgument", "0042-00000308")
+    assert list((await listed_parts(client, upload)).iter("Part")) == []
 
 
 async def test_parts_are_listed_page_by_page(client: Client) -> None:

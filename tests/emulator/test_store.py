@@ -517,6 +517,23 @@ def test_a_bucket_says_when_it_was_made_whatever_happens_to_its_folder(tmp_path:
     assert created(tmp_path) == 1580608922
 
 
+def test_a_folder_that_a_person_made_says_so_from_its_first_change_on(tmp_path: Path) -> None:
+    for name in ("acl", "description"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_bytes(b"x")
+        store = FolderStore(tmp_path)
+        first = store.bucket(name)
+        if name == "acl":
+            store.put_acl(name, ACL.PUBLIC_READ)
+        else:
+            store.describe(name, "a", lambda old: old)
+        assert first is not None
+        assert (tmp_path / name / ".oss/created").exists()
+        again = FolderStore(tmp_path).bucket(name)
+        assert again is not None
+        assert again.created == int(first.created)
+
+
 def test_a_folder_that_a_person_made_is_a_bucket_made_when_it_was_first_seen(tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     os.utime(tmp_path / "bucket", (1_580_608_922, 1_580_608_922))

@@ -88,7 +88,9 @@ def _is_bare(path: Path) -> bool:
     stowed, staging = path / RESERVED / OBJECTS, path / RESERVED / STAGING
     if stowed.is_dir() and any(file.suffix != ".key" for file in stowed.iterdir()):
         return False
-    if staging.is_dir() and any(not folder.name.startswith(DRAFT_PREFIX) for folder in staging.iterdir()):
+    # Each upload in parts is a bucket there; one that holds nothing was only half begun when its process was killed.
+    uploads = staging.iterdir() if staging.is_dir() else iter(())
+    if not all(folder.name.startswith(DRAFT_PREFIX) or _is_bare(folder) for folder in uploads):
         return False
     for folder, names, files in os.walk(path):
         if folder == str(path) and RESERVED in names:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import md5
 from itertools import pairwise
 
-from worker.emulator.store import CHUNK, Description, Guard, ObjectType, Store, StoredObject, Upload, put_described
+from worker.emulator.store import Description, Guard, ObjectType, Store, StoredObject, Upload, pour, put_described
 from worker.oss.names import key_problem
 
 MAX_PART = 10_000
@@ -194,8 +194,7 @@ def _pour(store: Store, upload: MultipartUpload, number: int, part: StoredObject
     with content:
         if content.stored.digest != part.digest:  # written anew meanwhile
             raise NoPartError(number)
-        while chunk := content.file.read(CHUNK):
-            whole.write(chunk)
+        pour(content, whole, 0, content.stored.size)
 
 
 def _read(staging: Store, bucket: str, upload_id: str) -> MultipartUpload | None:

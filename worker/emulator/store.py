@@ -263,6 +263,14 @@ def digest_of(file: BinaryIO) -> Digest:
     return digesting.digest()
 
 
+def pour(content: Content, upload: Upload, start: int, size: int) -> None:
+    """Write a part of an object into another, never holding much of it."""
+    content.file.seek(start)
+    while size and (chunk := content.file.read(min(size, CHUNK))):
+        upload.write(chunk)
+        size -= len(chunk)
+
+
 def put(store: Store, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> StoredObject:
     """Store an object whose bytes are all at hand."""
     return put_described(store, bucket, key, body, Description(headers or {}))

@@ -96,13 +96,15 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         ),
         "UploadPart": Operation(upload_part, _DOCUMENTED, "numbers 1 to 10,000, up to 512 MiB; Content-MD5, CRC-64"),
         "UploadPartCopy": Operation(
-            upload_part_copy, _DOCUMENTED, "ranges and conditions; of an appendable object (a guess), of no symlink"
+            upload_part_copy,
+            _DOCUMENTED,
+            "ranges and conditions; of an appendable object, too (a guess), of a symlink refused",
         ),
         "CompleteMultipartUpload": Operation(
             complete_multipart_upload,
             _DOCUMENTED,
             "parts of at least 100 KB, up to 512 MiB in all; `x-oss-complete-all`, `x-oss-forbid-overwrite`; "
-            "the ETag is the MD5 of the parts' MD5s and their number; no callback",
+            "the ETag is the MD5 of the parts' MD5s and their number (a guess); no callback",
         ),
         "AbortMultipartUpload": Operation(
             abort_multipart_upload,
@@ -118,7 +120,9 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             _DOCUMENTED,
             "metadata, ACL, tags, `x-oss-forbid-overwrite`; its ETag is a guess",
         ),
-        "GetSymlink": Operation(get_symlink, _DOCUMENTED, "of what is no symlink 400 NotSymlink, a guess"),
+        "GetSymlink": Operation(
+            get_symlink, _DOCUMENTED, "of what is no symlink refused (documented), with 400 NotSymlink, a guess"
+        ),
         "GetObject": Operation(
             get_object,
             _DOCUMENTED,

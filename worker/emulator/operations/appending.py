@@ -8,9 +8,8 @@ from dataclasses import replace
 from worker.emulator import refusals
 from worker.emulator.call import Answer, Call, blocking
 from worker.emulator.operations.arguments import integer
-from worker.emulator.operations.copying import pour
 from worker.emulator.operations.writing import MAX_OBJECT, check_write, checksums, described, receive
-from worker.emulator.store import Description, Digest, Digesting, ObjectType, StoredObject, Upload
+from worker.emulator.store import Description, Digest, Digesting, ObjectType, StoredObject, Upload, pour
 
 
 async def append_object(call: Call) -> Answer:

@@ -1,14 +1,12 @@
 """Operations on buckets."""
 
-from datetime import UTC, datetime
-
 from worker.emulator import refusals
 from worker.emulator.access.rights import CHANGE_ACL, MAKE_BUCKET, OWNER_ID
 from worker.emulator.call import Answer, Call, Service, blocking, xml_answer
 from worker.emulator.documents import request_document
 from worker.emulator.operations.arguments import integer
 from worker.emulator.store import ACL, Bucket
-from worker.emulator.xml import branch, document, leaf
+from worker.emulator.xml import branch, document, leaf, time_leaf
 
 OWNER = branch("Owner", leaf("ID", OWNER_ID), leaf("DisplayName", OWNER_ID))
 _MAX_CONFIGURATION = 64 << 10
@@ -147,11 +145,10 @@ async def list_buckets(call: Call) -> Answer:
 
 
 def _described(bucket: Bucket, service: Service) -> list[str]:
-    created = datetime.fromtimestamp(bucket.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     region = service.region_of(bucket)
     return [
         leaf("Name", bucket.name),
-        leaf("CreationDate", created),
+        time_leaf("CreationDate", bucket.created),
         leaf("Location", f"oss-{region}"),
         leaf("Region", region),
         leaf("ExtranetEndpoint", f"oss-{region}.aliyuncs.com"),

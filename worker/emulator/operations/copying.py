@@ -10,7 +10,7 @@ from worker.emulator.access.rights import READ_SOURCE
 from worker.emulator.call import Answer, Call, blocking, xml_answer
 from worker.emulator.conditions import not_modified
 from worker.emulator.operations.writing import SYMLINK_TARGET, check_write, checksums, described, guard_of
-from worker.emulator.store import CHUNK, Bucket, Content, Description, Guard, ObjectType, StoredObject, Upload
+from worker.emulator.store import Bucket, Content, Description, Guard, ObjectType, StoredObject, pour
 from worker.emulator.xml import document, leaf, time_leaf
 from worker.oss.names import ObjectRef, bucket_problem, key_problem
 
@@ -72,14 +72,6 @@ def headers_of_source(call: Call) -> dict[str, str]:
     return {
         name.removeprefix(_CONDITIONS): value for name, value in call.headers.items() if name.startswith(_CONDITIONS)
     }
-
-
-def pour(content: Content, upload: Upload, start: int, size: int) -> None:
-    """Write a part of an object into another, never holding much of it."""
-    content.file.seek(start)
-    while size and (chunk := content.file.read(min(size, CHUNK))):
-        upload.write(chunk)
-        size -= len(chunk)
 
 
 def _wanted(call: Call, stored: StoredObject) -> bool:

@@ -4,14 +4,13 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from worker.emulator import refusals
 from worker.emulator.call import Answer, Call, blocking, xml_answer
 from worker.emulator.operations.arguments import encoder, integer
 from worker.emulator.operations.buckets import OWNER
 from worker.emulator.store import Store, StoredObject
-from worker.emulator.xml import branch, document, leaf
+from worker.emulator.xml import branch, document, leaf, time_leaf
 from worker.oss.encoding import percent
 
 _MAX_NAME = 1023  # bytes of a prefix, marker or delimiter
@@ -176,11 +175,10 @@ def _name(entry: StoredObject | str) -> str:
 
 
 def _object(stored: StoredObject, encode: Callable[[str], str], owner: str) -> str:
-    modified = datetime.fromtimestamp(stored.modified, UTC)
     return branch(
         "Contents",
         leaf("Key", encode(stored.key)),
-        leaf("LastModified", modified.strftime("%Y-%m-%dT%H:%M:%S.000Z")),
+        time_leaf("LastModified", stored.modified),
         leaf("ETag", f'"{stored.etag}"'),
         leaf("Type", stored.description.type),
         leaf("Size", str(stored.size)),

@@ -11,7 +11,7 @@ from worker.emulator.conditions import byte_range
 from worker.emulator.documents import request_document
 from worker.emulator.multipart import MultipartUpload, Part
 from worker.emulator.operations.arguments import encoder, integer
-from worker.emulator.operations.copying import find_source, headers_of_source, opened_source, pour
+from worker.emulator.operations.copying import COPY_SOURCE, find_source, headers_of_source, opened_source
 from worker.emulator.operations.writing import (
     MAX_OBJECT,
     check_write,
@@ -21,13 +21,14 @@ from worker.emulator.operations.writing import (
     guard_of,
     receive,
 )
-from worker.emulator.store import Guard, ObjectType, StoredObject
+from worker.emulator.store import Guard, ObjectType, StoredObject, pour
 from worker.emulator.xml import branch, document, leaf, time_leaf
 from worker.oss.answer import normal_etag
 from worker.oss.names import ObjectRef
 
 _MAX_DOCUMENT = 2 << 20  # bytes; 10,000 parts take some 1.2 MB
 _MALFORMED = "0042-00000205"  # EC of a document that is none (a mock of an SDK's tests has it)
+_SOURCE_IS_SYMLINK = "0042-00000308"  # documented as refused; code and message are a guess
 _COMPLETE_ALL = "x-oss-complete-all"
 
 
@@ -183,9 +184,9 @@ def _copy_part(
     with opened_source(call, source) as content:
         if content is None:
             return None
-        if content.stored.description.type is ObjectType.SYMLINK:
-            # What the service does is not known; a symlink itself has no bytes, and a part without any would be a lie.
-            raise refusals.not_implemented("UploadPartCopy of a symlink")
+        if content.stored.description.type is ObjectType.SYMLINK:  # its own bytes are none
+            message = "The source object of UploadPartCopy can not be a symlink."
+            raise refusals.invalid_argument(COPY_SOURCE, call.headers[COPY_SOURCE], message, _SOURCE_IS_SYMLINK)
         size = content.stored.size
         wanted = byte_range(headers_of_source(call), size)
         first, last = wanted or (0, size - 1)

@@ -57,8 +57,8 @@ def symlink_to_symlink() -> RefusedError:
 
 
 def not_symlink() -> RefusedError:
-    """The object is no symlink. All of it is a guess."""
-    return refusal(400, "NotSymlink", "The object is not symlink.")
+    """The object is no symlink. The EC is documented, all else a guess."""
+    return refusal(400, "NotSymlink", "The object is not symlink.", "0043-00000101")
 
 
 def invalid_tag(message: str, ec: str = "") -> RefusedError:

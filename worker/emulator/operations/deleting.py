@@ -13,6 +13,7 @@ from worker.emulator.operations.arguments import encoder
 from worker.emulator.xml import branch, document, leaf
 from worker.oss.encoding import percent
 from worker.oss.names import key_problem
+from worker.oss.refusal import RefusedError
 
 MAX_KEYS = 1000
 _MAX_DOCUMENT = 2 << 20  # bytes
@@ -22,10 +23,13 @@ _NO_DELETE, _NO_KEY = "0016-00000608", "0016-00000613"
 async def delete_multiple_objects(call: Call) -> Answer:
     """Remove all of the objects that are named, or none: where one key may not be deleted, nothing is (a guess)."""
     encode, bucket = encoder(call.query), call.request.bucket
-    if call.identity.anonymous:  # who must not know whether there is such a bucket, nor send what nobody asked for
-        await blocking(call.identity.permit, DELETE, bucket, "", call.service.regions[0])
-    wanted = _wanted(await _body(call))
-    region = call.service.region_of(await call.need_bucket(bucket))
+    try:
+        wanted = _wanted(await _body(call))
+        region = call.service.region_of(await call.need_bucket(bucket))
+    except RefusedError:
+        if call.identity.anonymous:  # a stranger is not told what else is wrong, nor whether there is such a bucket
+            await blocking(call.identity.permit, DELETE, bucket, "", call.service.regions[0])
+        raise
     await blocking(_delete, call, wanted.keys, region)
     if wanted.quiet:
         return Answer()  # it would tell what could not be deleted

@@ -21,7 +21,7 @@ from worker.emulator.store import Store
 SIZE, PART, THREADS = 50_000_000, 1_000_000, 4
 KEY = "dir/fifty +MB.bin"
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 class InterruptedByUserError(Exception):

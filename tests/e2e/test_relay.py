@@ -311,9 +311,10 @@ async def test_official_sdks_read_what_was_relayed_and_open_the_printed_url(desk
             second = v2.Client(config).get_object(request)
             with urlopen(printed.out.strip()) as opened:  # noqa: S310 - of our own server
                 third = opened.read()
-            return [first.get_object("small/in/0.jpg").read(), second.body.content, third]
+            fourth = first.get_object_with_url(printed.out.strip())
+            return [first.get_object("small/in/0.jpg").read(), second.body.content, third, fourth.read()]
 
-        assert await asyncio.to_thread(ask) == [target] * 3
+        assert await asyncio.to_thread(ask) == [target] * 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -2,18 +2,15 @@
 
 import asyncio
 import hashlib
-import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from bench.memory import ENVIRON, ROOT, peak_mb
+from bench.memory import ROOT, measured_run
 from worker.holding import IN_MEMORY
 
 COUNT, MEGABYTES = 64, 20
@@ -87,25 +84,7 @@ def measure(count: int, megabytes: int) -> Figure:
 def _measured(count: int, megabytes: int, directory: Path, url: str) -> Figure:
     (directory / "job.yaml").write_text(_MANIFEST)
     (directory / "config.yaml").write_text(_CONFIG.replace("URL", url).replace("COUNT", str(count)))
-    began, peak = time.monotonic(), 0.0
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "worker", "run", "job.yaml", "--json"],
-        cwd=directory,
-        env={**os.environ, **ENVIRON, "TMPDIR": str(directory)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        while worker.poll() is None:
-            peak = max(peak, peak_mb(worker.pid))
-            time.sleep(0.02)
-        out, err = worker.communicate()
-    finally:
-        worker.kill()
-    if worker.returncode or json.loads(out)["saved"] != count:
-        message = f"the run of {count} relays ended with {worker.returncode}: {err.decode()}"
-        raise RuntimeError(message)
-    return Figure(count, megabytes, peak, time.monotonic() - began)
+    return Figure(count, megabytes, *measured_run(directory, count))
 
 
 async def _serve(count: int, megabytes: int) -> None:

@@ -131,8 +131,8 @@ async def connect(
             shown = f"local ({url})"
         source, keyring = await stack.enter_async_context(keys(settings, environ, clock, log, local))
         concurrency = max(1, settings.limits.concurrency // parallelism)
-        sites = {} if local else sites or {}
-        transport = await stack.enter_async_context(_transport(settings, url, concurrency, sites))
+        elsewhere = {} if local else sites or {}
+        transport = await stack.enter_async_context(_transport(settings, url, concurrency, elsewhere))
         requests, billed, events = Counter[str](), Counter[Billing](), Events()
 
         def send(request: Request) -> Awaitable[Answer | Failure]:
@@ -144,19 +144,13 @@ async def connect(
             log(text, level)
             events.add(Event(timestamp(clock.now()), text))
 
-        policy = _policy(settings)
-
-        def place(request: Request, failure: Failure) -> str:
-            """Where a request has failed; the disk of this machine is at no endpoint."""
-            site = (sites or {}).get(request.bucket)
-            return "" if failure.code == NO_ROOM else f"{site.endpoint if site else shown}: "
-
+        policy, place = _policy(settings), _placer(shown, elsewhere)
         outage = _outage(min(MANY, concurrency), policy, place, stop, lambda text: happened(text, logging.WARNING))
         limits = _limits(settings, parallelism, concurrency, happened)
         throttle = Throttle(limits, time.monotonic, asyncio.sleep)
         sender = Sender(
             send=send,
-            signer=Signer(keyring, _signature(settings, sites)),
+            signer=Signer(keyring, _signature(settings, elsewhere)),
             throttle=throttle,
             policy=policy,
             outage=outage,
@@ -174,7 +168,7 @@ async def connect(
             stop,
             shown,
             served,
-            sites,
+            elsewhere,
             source.name,
             concurrency,
             requests,
@@ -233,6 +227,16 @@ def _transport(settings: Settings, url: str, concurrency: int, sites: Mapping[st
 def _policy(settings: Settings) -> RetryPolicy:
     retry = settings.retry
     return RetryPolicy(retry.max_attempts, retry.base_delay_s, retry.max_delay_s, retry.task_deadline_s)
+
+
+def _placer(shown: str, sites: Mapping[str, Site]) -> Callable[[Request, Failure], str]:
+    """What tells at which endpoint a request has failed; the disk of this machine is at none."""
+
+    def place(request: Request, failure: Failure) -> str:
+        site = sites.get(request.bucket)
+        return "" if failure.code == NO_ROOM else f"{site.endpoint if site else shown}: "
+
+    return place
 
 
 def _outage(

@@ -41,14 +41,16 @@ for number in range(10**9):
 """
 
 
-def killed_while_writing(root: Path, after_s: float) -> None:
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(root)], stdout=subprocess.PIPE) as child:
+def killed_after(script: str, after_s: float, *args: str) -> int:
+    """The exit code of a process that was killed so long after it was ready, if it had not ended by itself."""
+    with subprocess.Popen([sys.executable, "-c", script, *args], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         try:
             child.wait(after_s)
         except subprocess.TimeoutExpired:
             child.kill()
+    return child.returncode
 
 
 def check_whole(store: FolderStore, key: str) -> None:
@@ -88,7 +90,7 @@ def test_kill_9_leaves_whole_objects_with_their_own_headers_and_no_rubbish(tmp_p
     prepare(tmp_path)
     chance = random.Random(1)
     for _ in range(count):
-        killed_while_writing(tmp_path, chance.uniform(0.05, 0.4))
+        killed_after(WRITER, chance.uniform(0.05, 0.4), str(tmp_path))
         check_after_a_kill(tmp_path)
 
 
@@ -165,14 +167,8 @@ def test_kill_9_in_an_upload_in_parts_or_an_append_leaves_the_old_or_the_new(tmp
     put_described(store, "bucket", "parts//a", b"A" * 900_000, whole)
     chance = random.Random(3)
     for turn in range(count):
-        with subprocess.Popen([sys.executable, "-c", GROWER, str(tmp_path)], stdout=subprocess.PIPE) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == b"ready\n"
-            try:
-                child.wait(chance.uniform(0.01, 0.2))
-            except subprocess.TimeoutExpired:
-                child.kill()
-        assert child.returncode == -signal.SIGKILL, f"turn {turn}: it was not killed, it failed"
+        code = killed_after(GROWER, chance.uniform(0.01, 0.2), str(tmp_path))
+        assert code == -signal.SIGKILL, f"turn {turn}: it was not killed, it failed"
         check_grown(tmp_path)
 
 
@@ -195,13 +191,7 @@ for number in range(10**9):
 def test_kill_9_leaves_no_bucket_without_its_region_and_acl(tmp_path: Path, count: int) -> None:
     chance = random.Random(2)
     for turn in range(count):
-        with subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path), str(turn)], stdout=subprocess.PIPE) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == b"ready\n"
-            try:
-                child.wait(chance.uniform(0.01, 0.1))
-            except subprocess.TimeoutExpired:
-                child.kill()
+        killed_after(MAKER, chance.uniform(0.01, 0.1), str(tmp_path), str(turn))
         buckets = FolderStore(tmp_path).buckets()
         assert {(bucket.region, bucket.acl) for bucket in buckets} <= {("cn-beijing", ACL.PUBLIC_READ)}
         assert len(buckets) == len(list(tmp_path.iterdir())), "no rubbish beside the buckets"

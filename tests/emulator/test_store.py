@@ -247,7 +247,7 @@ def test_a_description_is_kept_and_changed_while_the_bytes_stay(make: Make, tmp_
     assert body_of(store.open("bucket", "a//b")) == b"bytes"
     assert store.describe("bucket", "missing", lambda described: described) is None
     with pytest.raises(ZeroDivisionError):
-        store.describe("bucket", "a//b", lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+        store.describe("bucket", "a//b", lambda _: 1 / 0)  # type: ignore[arg-type,return-value]  # it raises
     assert store.stat("bucket", "a//b") == changed
 
 
